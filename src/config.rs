@@ -1,0 +1,185 @@
+//! Options of a service: their defaults, and the rules they are checked by, once, in `start`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use garde::Validate;
+
+use crate::id::Kind;
+
+/// Idle timeout of a session: 30 minutes.
+pub const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// Max lifetime of a session: 24 hours.
+pub const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// Time between two sweeps: 5 minutes.
+pub const DEFAULT_SWEEP_EVERY: Duration = Duration::from_secs(5 * 60);
+/// Sessions in all.
+pub const DEFAULT_MAX_SESSIONS: u64 = 10_000;
+/// Sessions of one owner.
+pub const DEFAULT_MAX_SESSIONS_PER_OWNER: u64 = 1_000;
+/// Entries of one session.
+pub const DEFAULT_MAX_ENTRIES: u64 = 1_000;
+/// Bytes of one session: 1 MiB.
+pub const DEFAULT_MAX_SESSION_BYTES: u64 = 1 << 20;
+/// Entries of a bucket.
+pub const DEFAULT_MAX_BUCKET_ENTRIES: u64 = 10_000;
+/// Bytes of a bucket: 64 MiB.
+pub const DEFAULT_MAX_BUCKET_BYTES: u64 = 64 << 20;
+/// Bytes of one value: 256 KiB.
+pub const DEFAULT_MAX_VALUE_BYTES: u64 = 256 << 10;
+/// Bytes of one key.
+pub const DEFAULT_MAX_KEY_BYTES: u64 = 256;
+/// Bytes of all sessions of one owner: 256 MiB.
+pub const DEFAULT_MAX_OWNER_BYTES: u64 = 256 << 20;
+/// Bytes of state in all: 1 GiB.
+pub const DEFAULT_MAX_TOTAL_BYTES: u64 = 1 << 30;
+/// Turns that wait in one mailbox.
+pub const DEFAULT_MAILBOX_TURNS: usize = 64;
+/// How long an update waits for its place in the mailbox.
+pub const DEFAULT_UPDATE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Remembered ends in all.
+pub const DEFAULT_MAX_TOMBSTONES: usize = 100_000;
+/// Remembered ends of one owner.
+pub const DEFAULT_MAX_TOMBSTONES_PER_OWNER: usize = 1_000;
+/// Time between two snapshots.
+pub const DEFAULT_SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
+/// Snapshots kept.
+pub const DEFAULT_GENERATIONS: usize = 3;
+/// Bytes of a session's custom metadata: 4 KiB.
+pub const MAX_CUSTOM_BYTES: u64 = 4 << 10;
+/// Bytes of a name, label, user agent, origin or tag.
+pub const MAX_TEXT_BYTES: u64 = 256;
+/// Tags of one session.
+pub const MAX_TAGS: u64 = 16;
+/// Levels of nesting in one value.
+pub const MAX_DEPTH: u64 = 100;
+/// The longest timeout: 100 years.
+pub const MAX_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// Encoding of snapshot files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Compact binary: the smaller and faster one.
+    #[default]
+    Bincode,
+    /// One JSON document, a session a line: made to be read and searched.
+    Json,
+}
+
+/// What a create does when the service is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AtCapacity {
+    /// It is refused.
+    #[default]
+    Reject,
+    /// The least recently used session is evicted.
+    Evict,
+}
+
+/// Where snapshots are kept.
+#[derive(Clone, Debug, Validate)]
+#[garde(allow_unvalidated)]
+pub(crate) struct SnapshotOptions {
+    pub(crate) folder: PathBuf,
+    pub(crate) format: Format,
+    #[garde(custom(positive))]
+    pub(crate) every: Duration,
+    #[garde(range(min = 1, max = 1_000))]
+    pub(crate) generations: usize,
+    pub(crate) start_empty: bool,
+}
+
+/// The caps on one session's state.
+#[derive(Clone, Copy, Debug, Validate)]
+pub(crate) struct StateLimits {
+    #[garde(range(min = 1, max = 100_000_000))]
+    pub(crate) entries: u64,
+    #[garde(range(min = 1_024, max = 4 << 30))]
+    pub(crate) bytes: u64,
+    #[garde(range(min = 1, max = 1 << 30))]
+    pub(crate) value_bytes: u64,
+    #[garde(range(min = 1, max = 4_096))]
+    pub(crate) key_bytes: u64,
+}
+
+/// Every option of a service.
+#[derive(Clone, Debug, Validate)]
+#[garde(allow_unvalidated)]
+pub(crate) struct Config {
+    #[garde(inner(custom(positive)))]
+    pub(crate) idle_timeout: Option<Duration>,
+    #[garde(inner(custom(positive)))]
+    pub(crate) max_lifetime: Option<Duration>,
+    #[garde(inner(custom(positive)))]
+    pub(crate) bucket_idle_timeout: Option<Duration>,
+    #[garde(custom(positive))]
+    pub(crate) sweep_every: Duration,
+    #[garde(range(min = 1, max = 1 << 32))]
+    pub(crate) max_sessions: u64,
+    #[garde(range(min = 1, max = 1 << 32))]
+    pub(crate) max_sessions_per_owner: u64,
+    pub(crate) at_capacity: AtCapacity,
+    #[garde(dive)]
+    pub(crate) session: StateLimits,
+    #[garde(dive)]
+    pub(crate) bucket: StateLimits,
+    #[garde(range(min = 1_024, max = 1 << 50))]
+    pub(crate) max_owner_bytes: u64,
+    #[garde(range(min = 1_024, max = 1 << 50))]
+    pub(crate) max_total_bytes: u64,
+    #[garde(range(min = 1, max = 65_536))]
+    pub(crate) mailbox_turns: usize,
+    #[garde(custom(positive))]
+    pub(crate) update_timeout: Duration,
+    #[garde(range(min = 1, max = 100_000_000))]
+    pub(crate) max_tombstones: usize,
+    #[garde(range(min = 1, max = 100_000_000))]
+    pub(crate) max_tombstones_per_owner: usize,
+    pub(crate) bind_client: bool,
+    #[garde(length(max = 64))]
+    pub(crate) kinds: Vec<Kind>,
+    #[garde(dive)]
+    pub(crate) snapshots: Option<SnapshotOptions>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let session = StateLimits {
+            entries: DEFAULT_MAX_ENTRIES,
+            bytes: DEFAULT_MAX_SESSION_BYTES,
+            value_bytes: DEFAULT_MAX_VALUE_BYTES,
+            key_bytes: DEFAULT_MAX_KEY_BYTES,
+        };
+        Self {
+            idle_timeout: Some(DEFAULT_IDLE_TIMEOUT),
+            max_lifetime: Some(DEFAULT_MAX_LIFETIME),
+            bucket_idle_timeout: None,
+            sweep_every: DEFAULT_SWEEP_EVERY,
+            max_sessions: DEFAULT_MAX_SESSIONS,
+            max_sessions_per_owner: DEFAULT_MAX_SESSIONS_PER_OWNER,
+            at_capacity: AtCapacity::default(),
+            session,
+            bucket: StateLimits { entries: DEFAULT_MAX_BUCKET_ENTRIES, bytes: DEFAULT_MAX_BUCKET_BYTES, ..session },
+            max_owner_bytes: DEFAULT_MAX_OWNER_BYTES,
+            max_total_bytes: DEFAULT_MAX_TOTAL_BYTES,
+            mailbox_turns: DEFAULT_MAILBOX_TURNS,
+            update_timeout: DEFAULT_UPDATE_TIMEOUT,
+            max_tombstones: DEFAULT_MAX_TOMBSTONES,
+            max_tombstones_per_owner: DEFAULT_MAX_TOMBSTONES_PER_OWNER,
+            bind_client: false,
+            kinds: Vec::new(),
+            snapshots: None,
+        }
+    }
+}
+
+/// Checks a duration: more than zero and no more than [`MAX_TIMEOUT`].
+fn positive(value: &Duration, _: &()) -> garde::Result {
+    if value.is_zero() {
+        return Err(garde::Error::new("must be more than zero"));
+    }
+    if *value > MAX_TIMEOUT {
+        return Err(garde::Error::new("must be at most 100 years"));
+    }
+    Ok(())
+}

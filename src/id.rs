@@ -1,0 +1,272 @@
+//! Session ids: made from the operating system's random numbers, printed so that a typing error shows.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::IdError;
+use crate::principal::OwnerKey;
+
+/// Crockford's base32 alphabet in lower case: no i, l, o, u.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// 128 random bits and 22 check bits are 150 bits: thirty digits of five.
+const DIGITS: usize = 30;
+const CHECK_BITS: u32 = 22;
+/// The longest foreign id or chosen name, in bytes.
+pub(crate) const MAX_ID_BYTES: usize = 256;
+/// The kind of a session for which none was chosen.
+pub const DEFAULT_KIND: &str = "session";
+
+/// The name of a session: minted here, or a foreign one kept verbatim.
+///
+/// The id of an anonymous session is a bearer secret, so `Debug` shows a short tag only; [`SessionId::as_str`] gives the whole.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SessionId(Box<str>);
+
+impl SessionId {
+    /// Mints a new id: 128 bits from the operating system, after `kind_`.
+    pub(crate) fn generate(kind: &Kind) -> Result<Self, IdError> {
+        let mut random = [0_u8; 16];
+        getrandom::fill(&mut random).map_err(|source| IdError::NoRandomness { detail: source.to_string() })?;
+        Ok(Self::from_random(kind, u128::from_be_bytes(random)))
+    }
+
+    fn from_random(kind: &Kind, random: u128) -> Self {
+        let check = check_part(kind.as_str(), random);
+        let mut text = String::with_capacity(kind.as_str().len() + 1 + DIGITS);
+        text.push_str(kind.as_str());
+        text.push('_');
+        for place in (0..DIGITS as u32).rev() {
+            // The 150-bit number is random * 2^22 + check; each digit is five bits of it.
+            let digit = five_bits(random, check, place * 5);
+            text.push(char::from(ALPHABET.get(usize::from(digit)).copied().unwrap_or(b'0')));
+        }
+        Self(text.into())
+    }
+
+    /// The whole id. A secret when the session is anonymous.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Reads an id that came from outside.
+    ///
+    /// # Errors
+    /// [`IdError::Mistyped`] when it looks like one of ours and its check part is wrong, [`IdError::Invalid`] when it
+    /// is empty, over 256 bytes, or holds anything but visible ASCII.
+    pub(crate) fn parse(text: &str) -> Result<ParsedId, IdError> {
+        if text.is_empty() || text.len() > MAX_ID_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(IdError::Invalid { max: MAX_ID_BYTES });
+        }
+        let Some((kind, digits)) = text.rsplit_once('_') else {
+            return Ok(ParsedId::Foreign(Self(text.into())));
+        };
+        // One digit too many or too few is the commonest typing error; shorter and longer ids are somebody else's.
+        let ours = digits.len().abs_diff(DIGITS) <= 1 && digits.bytes().all(|byte| digit_value(byte).is_some());
+        let Some(kind) = Kind::new(kind).ok().filter(|_| ours) else {
+            return Ok(ParsedId::Foreign(Self(text.into())));
+        };
+        if digits.len() != DIGITS {
+            return Err(IdError::Mistyped);
+        }
+        let (mut random, mut check) = (0_u128, 0_u32);
+        for (index, byte) in digits.bytes().enumerate() {
+            let value = digit_value(byte).unwrap_or_default();
+            let low = (DIGITS - 1 - index) as u32 * 5;
+            for bit in 0..5 {
+                let set = value >> bit & 1 == 1;
+                match (low + bit).checked_sub(CHECK_BITS) {
+                    Some(place) => random |= u128::from(set) << place,
+                    None => check |= u32::from(set) << (low + bit),
+                }
+            }
+        }
+        if check != check_part(kind.as_str(), random) {
+            return Err(IdError::Mistyped);
+        }
+        Ok(ParsedId::Generated(Self::from_random(&kind, random)))
+    }
+
+    /// A short tag for logs: names the session to nobody who does not know it.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        generated_digest(self).tag()
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId({})", self.tag())
+    }
+}
+
+/// An id from outside, told apart by who made it.
+pub(crate) enum ParsedId {
+    /// Minted by us: spelled as we spell it, its check part right.
+    Generated(SessionId),
+    /// Anything else, kept verbatim; a name in its owner's own space.
+    Foreign(SessionId),
+}
+
+/// What a session is for: `[a-z][a-z0-9-]{0,31}`, the first part of its id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Kind(Box<str>);
+
+impl Kind {
+    /// Checks a kind's spelling.
+    ///
+    /// # Errors
+    /// [`IdError::Kind`] when it does not match `[a-z][a-z0-9-]{0,31}`.
+    pub fn new(text: &str) -> Result<Self, IdError> {
+        let mut bytes = text.bytes();
+        let head = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase());
+        let tail = bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        if head && tail && text.len() <= 32 { Ok(Self(text.into())) } else { Err(IdError::Kind) }
+    }
+
+    /// The kind as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Kind {
+    fn default() -> Self {
+        Self(DEFAULT_KIND.into())
+    }
+}
+
+/// SHA-256 of what names a session: what tables and files hold in its place.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct SessionDigest(pub(crate) [u8; 32]);
+
+impl SessionDigest {
+    /// The first 16 bytes, the registry's key.
+    pub(crate) fn key(&self) -> SessionKey {
+        let mut key = [0; 16];
+        key.copy_from_slice(self.0.split_at(16).0);
+        SessionKey(key)
+    }
+
+    /// A short tag for logs.
+    pub(crate) fn tag(&self) -> String {
+        self.0.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl fmt::Debug for SessionDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionDigest({})", self.tag())
+    }
+}
+
+/// Key of the registry: half of a digest. Equal keys still compare the whole digest in the slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct SessionKey(pub(crate) [u8; 16]);
+
+/// The digest of a minted id.
+pub(crate) fn generated_digest(id: &SessionId) -> SessionDigest {
+    let mut hash = Sha256::new();
+    hash.update(b"sessile session v1\0");
+    hash.update(id.as_str().as_bytes());
+    SessionDigest(hash.finalize().into())
+}
+
+/// The digest of a name chosen by an owner: in a space of the owner's own, so that nobody learns of another's names.
+pub(crate) fn chosen_digest(owner: &OwnerKey, name: &str) -> SessionDigest {
+    let mut hash = Sha256::new();
+    hash.update(b"sessile chosen v1\0");
+    hash.update((owner.0.len() as u64).to_le_bytes());
+    hash.update(owner.0);
+    hash.update(name.as_bytes());
+    SessionDigest(hash.finalize().into())
+}
+
+fn check_part(kind: &str, random: u128) -> u32 {
+    let mut hash = Sha256::new();
+    hash.update(b"sessile check v1\0");
+    hash.update(kind.as_bytes());
+    hash.update(random.to_be_bytes());
+    let digest: [u8; 32] = hash.finalize().into();
+    let head = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+    head >> (32 - CHECK_BITS)
+}
+
+/// Five bits of the 150-bit number from bit `low` on.
+fn five_bits(random: u128, check: u32, low: u32) -> u8 {
+    (0..5).fold(0, |digit, bit| {
+        let place = low + bit;
+        let set = match place.checked_sub(CHECK_BITS) {
+            Some(place) => random >> place & 1 == 1,
+            None => check >> place & 1 == 1,
+        };
+        digit | u8::from(set) << bit
+    })
+}
+
+/// The value of a Crockford digit: either case, i and l read as 1, o read as 0.
+fn digit_value(byte: u8) -> Option<u8> {
+    let byte = match byte.to_ascii_lowercase() {
+        b'i' | b'l' => b'1',
+        b'o' => b'0',
+        other => other,
+    };
+    ALPHABET.iter().position(|&digit| digit == byte).and_then(|index| u8::try_from(index).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minted_id_reads_back_in_any_spelling_crockford_allows() {
+        let id = SessionId::generate(&Kind::new("cart").unwrap()).unwrap();
+        let upper = format!("cart_{}", id.as_str()[5..].to_uppercase().replace('0', "O").replace('1', "I"));
+        for text in [id.as_str(), &upper] {
+            let Ok(ParsedId::Generated(read)) = SessionId::parse(text) else { panic!("{text} was not read as ours") };
+            assert_eq!(read, id);
+        }
+    }
+
+    #[test]
+    fn every_single_typing_error_is_called_mistyped() {
+        let id = SessionId::generate(&Kind::default()).unwrap();
+        let start = DEFAULT_KIND.len() + 1;
+        for place in start..id.as_str().len() {
+            let mut text = id.as_str().to_owned();
+            let old = text.as_bytes()[place];
+            let new = if old == b'7' { "8" } else { "7" };
+            text.replace_range(place..=place, new);
+            // 22 bits of check: one wrong digit in four million would pass; none of thirty does but by that chance.
+            assert!(matches!(SessionId::parse(&text), Err(IdError::Mistyped)), "{text}");
+            let mut short = id.as_str().to_owned();
+            short.remove(place);
+            assert!(matches!(SessionId::parse(&short), Err(IdError::Mistyped)), "{short}");
+        }
+    }
+
+    #[test]
+    fn foreign_ids_are_kept_verbatim() {
+        for text in ["2f1f3a3e-7b7d-4c1e-9f6b-0d6f5e8a9b1c", "sess_0123456789abcdef0123456789abcdef", "X", "a_b"] {
+            assert!(matches!(SessionId::parse(text), Ok(ParsedId::Foreign(id)) if id.as_str() == text), "{text}");
+        }
+        for text in ["", "with space", "\u{e4}", &"x".repeat(257)] {
+            assert!(matches!(SessionId::parse(text), Err(IdError::Invalid { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_id() {
+        let id = SessionId::generate(&Kind::default()).unwrap();
+        assert!(!format!("{id:?}").contains(&id.as_str()[8..]));
+    }
+
+    #[test]
+    fn chosen_names_of_two_owners_do_not_meet() {
+        let (one, two) = (OwnerKey([1; 32]), OwnerKey([2; 32]));
+        assert_ne!(chosen_digest(&one, "cart"), chosen_digest(&two, "cart"));
+        assert_ne!(chosen_digest(&one, "cart").key(), chosen_digest(&one, "cart2").key());
+    }
+}
