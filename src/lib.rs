@@ -4,6 +4,7 @@ mod config;
 mod error;
 mod id;
 mod principal;
+mod state;
 mod time;
 
 pub use error::{
@@ -12,4 +13,5 @@ pub use error::{
 };
 pub use id::{DEFAULT_KIND, Kind, SessionId};
 pub use principal::{Caller, Principal};
+pub use state::{Draft, Entry, Json, Metadata, Ttl, View};
 pub use time::{Clock, TimeSource, Timestamp};
