@@ -4,6 +4,8 @@ mod config;
 mod error;
 mod id;
 mod principal;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the actor layer, which uses it, is merged after it"))]
+mod snapshot;
 mod time;
 
 pub use error::{
