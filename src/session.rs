@@ -19,9 +19,9 @@ use crate::actor::turn::{Patience, Place, Updated, update};
 use crate::actor::{end, in_flight::InFlight, lookup};
 use crate::error::{CreateError, EndReason, Ended, Limit, LimitExceeded, ReadError, Revision, UpdateError};
 use crate::id::SessionId;
-use crate::state::draft::Draft;
-use crate::state::metadata::Metadata;
-use crate::state::view::View;
+use crate::state::Draft;
+use crate::state::Metadata;
+use crate::state::View;
 use crate::telemetry::Operation;
 
 /// A reference to one session: cheap to clone, and worth as much as the session it names.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::core::Core;
 use super::slot::{Slot, Swap};
 use crate::error::{Ended, LimitExceeded};
-use crate::state::committed::Committed;
+use crate::state::Committed;
 
 /// Why a staged update was not committed.
 pub(crate) enum CommitError {

@@ -105,6 +105,14 @@ impl Core {
         let _ = self.supervisor.set(supervisor);
     }
 
+    pub(crate) fn set_snapshotter(&self, snapshotter: SnapshotterRef) {
+        if self.changes.pending() {
+            snapshotter.first_change();
+        }
+        // Set once, by `start`, before the service is handed out.
+        let _ = self.snapshotter.set(snapshotter);
+    }
+
     /// Notes that files are behind.
     pub(crate) fn changed(&self) {
         if self.changes.mark()
@@ -128,6 +136,11 @@ impl Changes {
     fn mark(&self) -> bool {
         self.commits.fetch_add(1, Ordering::AcqRel);
         !self.noticed.load(Ordering::Acquire) && !self.noticed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether a commit, a creation or an end waits to be written.
+    fn pending(&self) -> bool {
+        self.commits.load(Ordering::Acquire) > 0
     }
 
     /// Notes that a read moved a deadline: files should learn of it, in their own time.

@@ -13,8 +13,7 @@ use crate::config::AtCapacity;
 use crate::error::{CreateError, EndReason, Ended, Limit, LimitExceeded};
 use crate::id::{Kind, SessionId, generated_digest};
 use crate::principal::{OwnerKey, Principal};
-use crate::state::committed::Committed;
-use crate::state::lifetime::Lifetime;
+use crate::state::{Committed, Lifetime, Metadata};
 use crate::time::Timestamp;
 
 /// Who creates.
@@ -64,7 +63,7 @@ pub(crate) fn session(
             owner: Arc::clone(&owner),
             created_at: now,
         };
-        let committed = Committed::new(Arc::new(new.metadata.clone()), lifetime);
+        let committed = Committed::new(new.metadata.clone(), lifetime);
         let slot = Arc::new(Slot::new(identity, committed, now, core.config.mailbox_turns));
         if owner.is_anonymous() {
             match enter(core, &slot) {
@@ -132,7 +131,7 @@ pub(crate) fn bucket(core: &Arc<Core>, creator: Creator<'_>) -> Result<Found, Cr
             created_at: now,
         };
         let lifetime = Lifetime { idle: core.config.bucket_idle_timeout, ends_at: None };
-        let committed = Committed::new(Arc::default(), lifetime);
+        let committed = Committed::new(Metadata::default(), lifetime);
         let slot = Arc::new(Slot::new(identity, committed, now, core.config.mailbox_turns));
         let mut index = owner.index.lock();
         let standing = index.bucket.and_then(|key| core.registry.by_key(&key)).is_some_and(|slot| slot.ended().is_none());
@@ -146,6 +145,33 @@ pub(crate) fn bucket(core: &Arc<Core>, creator: Creator<'_>) -> Result<Found, Cr
         announce(core, &slot);
         return Ok(Found { slot, id, created: true });
     }
+}
+
+/// Takes in a session that was built elsewhere, whole, under the caps of this service.
+pub(crate) fn adopt(core: &Arc<Core>, slot: Arc<Slot>, now: Timestamp) -> Result<(), CreateError> {
+    let place = Capacity::place(core, now)?;
+    let owner = Arc::clone(&slot.identity.owner);
+    if owner.is_anonymous() {
+        enter(core, &slot)?;
+    } else {
+        let mut index = owner.index.lock();
+        let taken = match slot.identity.role {
+            Role::Session => slot.identity.name.as_ref().is_some_and(|name| index.names.contains_key(name)),
+            Role::Bucket | Role::Global => index.bucket.is_some(),
+        };
+        if taken {
+            return Err(CreateError::AlreadyExists);
+        }
+        let (full, cap) = (index.sessions.len() as u64, core.config.max_sessions_per_owner);
+        if slot.identity.role == Role::Session && full >= cap {
+            return Err(LimitExceeded { limit: Limit::SessionsPerOwner, allowed: cap, attempted: full + 1 }.into());
+        }
+        enter(core, &slot)?;
+        index.add(&slot);
+    }
+    place.keep();
+    announce(core, &slot);
+    Ok(())
 }
 
 /// The bucket that stands, if one does. Costs no change.

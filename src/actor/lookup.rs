@@ -8,7 +8,7 @@ use super::slot::{Gone, Slot};
 use crate::error::{Ended, IdError, OpenError};
 use crate::id::{ParsedId, SessionDigest, SessionId, chosen_digest, generated_digest};
 use crate::principal::OwnerKey;
-use crate::state::committed::Committed;
+use crate::state::Committed;
 
 /// Where an id leads for this owner.
 pub(crate) fn digest(owner: &OwnerKey, id: &str) -> Result<(SessionId, SessionDigest), IdError> {

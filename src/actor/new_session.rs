@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::config::{Config, MAX_TEXT_BYTES};
 use crate::error::{CreateError, IdError};
 use crate::id::Kind;
-use crate::state::lifetime::Lifetime;
-use crate::state::metadata::Metadata;
+use crate::state::Lifetime;
+use crate::state::Metadata;
 use crate::time::Timestamp;
 
 /// Options of a session to be created. The default is a session of kind `session` with the service's timeouts.

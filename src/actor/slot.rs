@@ -9,7 +9,7 @@ use super::mailbox::Mailbox;
 use super::owners::OwnerSlot;
 use crate::error::{EndReason, Ended};
 use crate::id::{Kind, SessionDigest};
-use crate::state::committed::Committed;
+use crate::state::Committed;
 use crate::time::{Timestamp, micros};
 
 /// What part a session plays for its owner.
@@ -172,7 +172,7 @@ impl Slot {
             return None;
         }
         cell.ended = Some(ended);
-        let empty = Committed::new(Arc::default(), cell.committed.lifetime);
+        let empty = Committed::new(Metadata::default(), cell.committed.lifetime);
         Some(std::mem::replace(&mut cell.committed, Arc::new(empty)))
     }
 

@@ -14,7 +14,7 @@ use super::lookup::access;
 use super::mailbox::{Job, Mailbox, Permit, Turn};
 use super::slot::Slot;
 use crate::error::{Conflict, Revision, UpdateError};
-use crate::state::draft::Draft;
+use crate::state::Draft;
 use crate::telemetry::Operation;
 
 /// A closure that takes longer than this is logged: it holds its thread and everybody behind it.

@@ -6,8 +6,8 @@ use crate::actor::core::Core;
 use crate::actor::slot::Slot;
 use crate::error::Revision;
 use crate::id::SessionId;
-use crate::state::committed::Committed;
-use crate::state::metadata::Metadata;
+use crate::state::Committed;
+use crate::state::Metadata;
 use crate::time::Timestamp;
 
 /// A session as lists and [`crate::Session::info`] show it.
@@ -41,7 +41,7 @@ pub struct SessionInfo {
 impl SessionInfo {
     pub(crate) fn of(core: &Core, slot: &Slot, committed: &Arc<Committed>) -> Self {
         let identity = &slot.identity;
-        let view = crate::state::view::View::new(Arc::clone(committed), core.clock.now());
+        let view = crate::state::View::new(Arc::clone(committed), core.clock.now());
         Self {
             id: identity.id.as_deref().map(SessionId::kept),
             tag: identity.digest.tag(),

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::Session;
 use crate::actor::turn::Updated;
 use crate::error::{DraftError, UpdateError};
-use crate::state::lifetime::Ttl;
-use crate::state::value::Json;
+use crate::state::Ttl;
+use crate::state::Json;
 
 impl Session {
     /// Sets one entry; an earlier ttl of it is gone.

@@ -1,0 +1,131 @@
+//! Reads the binary format, a block at a time.
+
+use serde::de::DeserializeOwned;
+
+use super::{BLOCK_BYTES, MAGIC, RECORD_HEAD, Tag};
+use crate::config::Format;
+use crate::snapshot::reader::{Item, Scan};
+use crate::snapshot::record::{HeaderRecord, TrailerRecord, check};
+use crate::snapshot::stream::Source;
+use crate::snapshot::writer::{FileHeader, Summary};
+use crate::snapshot::{FileError, MAX_RECORD_BYTES, VERSION, codec};
+
+/// The most bytes of a block: one record of the largest size after a block's worth of small ones.
+const MOST_BLOCK_BYTES: usize = MAX_RECORD_BYTES + RECORD_HEAD + BLOCK_BYTES;
+const PREAMBLE_BYTES: usize = 16;
+const HEAD_BYTES: usize = 12;
+
+/// Reads a whole file, hands each record on, and checks counts and checksum at the end.
+pub(in crate::snapshot) fn scan(source: &mut Source<'_>, scan: &mut Scan<'_>) -> Result<Summary, FileError> {
+    let mut block = Vec::new();
+    preamble(source, &mut block)?;
+    let start = source.offset();
+    next_block(source, &mut block)?;
+    let header: HeaderRecord = match split(&block) {
+        Some((Tag::Header, bytes, [])) => decode(bytes, start)?,
+        _ => return Err(damaged(start, "the first block holds no header")),
+    };
+    check(&header).map_err(|detail| damaged(start, &detail))?;
+    loop {
+        let (start, checksum) = (source.offset(), source.checksum());
+        next_block(source, &mut block)?;
+        let mut rest = block.as_slice();
+        while !rest.is_empty() {
+            let Some((tag, bytes, after)) = split(rest) else { return Err(damaged(start, "a record does not fit")) };
+            match tag {
+                Tag::Session => scan.take(start, Item::Session(Box::new(decode(bytes, start)?)))?,
+                Tag::Tombstone => scan.take(start, Item::Tombstone(decode(bytes, start)?))?,
+                Tag::Trailer if after.is_empty() && rest.len() == block.len() => {
+                    let trailer: TrailerRecord = decode(bytes, start)?;
+                    return ended(source, scan, start, header, &trailer, checksum);
+                }
+                Tag::Header | Tag::Trailer => return Err(damaged(start, "a record is out of its place")),
+            }
+            rest = after;
+        }
+    }
+}
+
+/// Tells a newer version from damage, before anything else is looked at.
+fn preamble(source: &mut Source<'_>, buffer: &mut Vec<u8>) -> Result<(), FileError> {
+    source.take(PREAMBLE_BYTES, buffer)?;
+    if !buffer.starts_with(&MAGIC) {
+        let cut = buffer.len() < MAGIC.len() && MAGIC.starts_with(buffer);
+        return Err(if cut { FileError::Truncated } else { FileError::NotOurs });
+    }
+    let (Some((told, sum)), Some(version)) = (buffer.split_at_checked(12), number(buffer, 8)) else {
+        return Err(FileError::Truncated);
+    };
+    let Some(sum) = number(sum, 0) else { return Err(FileError::Truncated) };
+    match version {
+        _ if crc32c::crc32c(told) != sum => Err(damaged(0, "the version does not fit its checksum")),
+        VERSION => Ok(()),
+        0 => Err(damaged(0, "there is no version 0")),
+        found => Err(FileError::NewerVersion { found, supported: VERSION }),
+    }
+}
+
+/// Replaces `block` by the payload of the next block.
+fn next_block(source: &mut Source<'_>, block: &mut Vec<u8>) -> Result<(), FileError> {
+    let start = source.offset();
+    source.take(HEAD_BYTES, block)?;
+    let (Some(length), Some(sum), Some(head_sum)) = (number(block, 0), number(block, 4), number(block, 8)) else {
+        return Err(FileError::Truncated);
+    };
+    let told = block.get(..8).unwrap_or_default();
+    let length = length as usize;
+    if crc32c::crc32c(told) != head_sum || length == 0 || length > MOST_BLOCK_BYTES {
+        return Err(damaged(start, "the head of a block does not fit its checksum"));
+    }
+    block.shrink_to(2 * BLOCK_BYTES);
+    source.take(length, block)?;
+    if block.len() < length {
+        return Err(FileError::Truncated);
+    }
+    if crc32c::crc32c(block) != sum {
+        return Err(damaged(start, "a block does not fit its checksum"));
+    }
+    Ok(())
+}
+
+fn ended(
+    source: &mut Source<'_>,
+    scan: &Scan<'_>,
+    start: u64,
+    header: HeaderRecord,
+    trailer: &TrailerRecord,
+    checksum: u32,
+) -> Result<Summary, FileError> {
+    if source.peek()?.is_some() {
+        return Err(damaged(source.offset(), "the file goes on after its trailer"));
+    }
+    if (trailer.sessions, trailer.tombstones) != (scan.sessions(), scan.tombstones()) {
+        return Err(damaged(start, "the counts do not fit"));
+    }
+    if trailer.checksum != checksum {
+        return Err(damaged(start, "the file does not fit its checksum"));
+    }
+    let HeaderRecord { created_at, generation, service } = header;
+    let header = FileHeader { version: VERSION, format: Format::Bincode, created_at, generation, service };
+    Ok(scan.summary(header, source.offset()))
+}
+
+/// The first record of a payload, and what follows it.
+fn split(payload: &[u8]) -> Option<(Tag, &[u8], &[u8])> {
+    let (&tag, rest) = payload.split_first()?;
+    let length = number(rest, 0)? as usize;
+    let (bytes, after) = rest.get(4..)?.split_at_checked(length)?;
+    Some((Tag::of(tag)?, bytes, after))
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8], start: u64) -> Result<T, FileError> {
+    codec::decode(bytes).map_err(|detail| FileError::Damaged { offset: start, detail })
+}
+
+fn damaged(offset: u64, detail: &str) -> FileError {
+    FileError::Damaged { offset, detail: detail.to_owned() }
+}

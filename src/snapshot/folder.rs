@@ -1,0 +1,111 @@
+//! The folder that keeps generations of files: one process at a time, written whole or not at all.
+
+mod names;
+mod restore;
+mod retain;
+mod write;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::layer::{Listed, ListedKind, Lock};
+use super::reader::ReadOptions;
+use super::record::EntriesCodec;
+use super::{FileLayer, FolderError};
+pub(crate) use names::GenerationFile;
+use names::Name;
+pub(crate) use restore::Found;
+pub(crate) use write::Written;
+
+/// A folder of snapshots, locked for as long as this lives.
+pub(crate) struct Folder {
+    path: PathBuf,
+    layer: Arc<dyn FileLayer>,
+    options: ReadOptions,
+    /// Files that this process wrote or read whole. The lock makes writing and retention take turns.
+    valid: Mutex<BTreeSet<PathBuf>>,
+    _lock: Lock,
+}
+
+impl Folder {
+    /// Creates the folder where it is missing, takes its lock, and removes what a crash left half-written.
+    ///
+    /// A folder with foreign files is refused before anything in it is touched.
+    ///
+    /// # Errors
+    /// [`FolderError::Locked`], [`FolderError::Foreign`], [`FolderError::Io`].
+    pub(crate) fn open(
+        path: impl Into<PathBuf>,
+        layer: Arc<dyn FileLayer>,
+        entries: EntriesCodec,
+    ) -> Result<Self, FolderError> {
+        let path = path.into();
+        let io = |step| {
+            let path = path.clone();
+            move |source| FolderError::Io { path, step, source }
+        };
+        match layer.list(&path) {
+            Ok(listed) => drop(half_written(&path, listed)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(io("list it")(error)),
+        }
+        layer.create_folder(&path).map_err(io("create it for its owner alone"))?;
+        let lock = layer.lock(&path.join(names::LOCK)).map_err(io("lock it"))?;
+        let lock = lock.ok_or_else(|| FolderError::Locked { path: path.clone() })?;
+        // Another process may have written between the first look and the lock.
+        for stale in half_written(&path, layer.list(&path).map_err(io("list it"))?)? {
+            layer.remove(&stale).map_err(io("remove a file left half-written"))?;
+        }
+        let options = ReadOptions { entries, accept_edited: false };
+        Ok(Self { path, layer, options, valid: Mutex::default(), _lock: lock })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The generations in it, newest first.
+    ///
+    /// # Errors
+    /// [`io::Error`] when the folder cannot be listed.
+    pub(crate) fn generations(&self) -> io::Result<Vec<GenerationFile>> {
+        let listed = self.layer.list(&self.path)?;
+        let ours = listed.into_iter().filter(|listed| listed.kind == ListedKind::File);
+        let mut files: Vec<_> = ours
+            .filter_map(|listed| match Name::of(&listed.name) {
+                Some(Name::Generation(number, format)) => Some(GenerationFile::new(&self.path, number, format)),
+                _ => None,
+            })
+            .collect();
+        files.sort_by(|one, other| other.number.cmp(&one.number).then_with(|| one.path.cmp(&other.path)));
+        Ok(files)
+    }
+
+    /// Opens one of its files for [`read`](super::read).
+    ///
+    /// # Errors
+    /// [`io::Error`] when it cannot be opened.
+    pub(crate) fn open_file(&self, file: &GenerationFile) -> io::Result<Box<dyn io::Read + Send>> {
+        self.layer.open(&file.path)
+    }
+}
+
+/// Refuses foreign files; gives what a crash left half-written.
+fn half_written(path: &Path, listed: Vec<Listed>) -> Result<Vec<PathBuf>, FolderError> {
+    let mut stale = Vec::new();
+    for Listed { name, kind } in listed {
+        let hidden = name.as_encoded_bytes().starts_with(b".");
+        match (kind, Name::of(&name)) {
+            (ListedKind::File, Some(Name::HalfWritten)) => stale.push(path.join(&name)),
+            (ListedKind::File, Some(Name::Lock | Name::Generation(..))) | (ListedKind::Folder, _) => {}
+            _ if hidden => {}
+            _ => return Err(FolderError::Foreign { path: path.to_owned(), name: name.to_string_lossy().into_owned() }),
+        }
+    }
+    Ok(stale)
+}

@@ -1,0 +1,48 @@
+//! Chooses the generation to restore from.
+
+use super::{Folder, GenerationFile};
+use crate::snapshot::writer::Summary;
+use crate::snapshot::{FileError, RestoreError, verify};
+
+/// The newest valid generation.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The file and what it holds; `None` in an empty folder.
+    pub(crate) file: Option<(GenerationFile, Summary)>,
+    /// Newer files that are damaged, newest first. With any, what they held is rolled back: the service is degraded.
+    pub(crate) skipped: Vec<(GenerationFile, FileError)>,
+}
+
+impl Folder {
+    /// Finds the newest generation that is whole, reading each candidate to its end. Changes nothing.
+    ///
+    /// # Errors
+    /// [`RestoreError::Newer`] when a newer release wrote the first file that is not damaged: falling back would drop
+    /// what it holds without saying so. [`RestoreError::NoneValid`] when files are there and none is whole.
+    /// [`RestoreError::Io`] when a file cannot be read, as opposed to being damaged.
+    pub(crate) fn newest(&self) -> Result<Found, RestoreError> {
+        let files = self.generations().map_err(|source| RestoreError::Io { path: self.path.clone(), source })?;
+        let mut skipped = Vec::new();
+        for file in files {
+            match self.verify(&file) {
+                Ok(summary) => {
+                    self.valid.lock().insert(file.path.clone());
+                    return Ok(Found { file: Some((file, summary)), skipped });
+                }
+                Err(FileError::NewerVersion { found, supported }) => {
+                    return Err(RestoreError::Newer { path: file.path, found, supported });
+                }
+                Err(FileError::Io { source }) => return Err(RestoreError::Io { path: file.path, source }),
+                Err(damage) => skipped.push((file, damage)),
+            }
+        }
+        if skipped.is_empty() { Ok(Found { file: None, skipped }) } else { Err(RestoreError::NoneValid { skipped }) }
+    }
+
+    /// Reads one generation to its end and checks it. Who copied a file here under a number of their own meant it, so the
+    /// name need not fit what the header says.
+    pub(super) fn verify(&self, file: &GenerationFile) -> Result<Summary, FileError> {
+        let mut input = self.layer.open(&file.path)?;
+        verify(&mut input, &self.options)
+    }
+}

@@ -1,0 +1,78 @@
+//! Writes a new generation: under another name first, then named, each step made durable.
+
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+
+use super::{Folder, GenerationFile};
+use crate::config::Format;
+use crate::snapshot::WriteError;
+use crate::snapshot::writer::{FileHeader, Summary, Writer};
+
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// A generation that was written.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// Its number.
+    pub(crate) generation: u64,
+    /// Its size.
+    pub(crate) bytes: u64,
+    /// What it holds.
+    pub(crate) summary: Summary,
+}
+
+impl Folder {
+    /// Writes the next generation with what `fill` puts in, and gives it back once it would outlive a power cut.
+    ///
+    /// Its number is greater than any in the folder, damaged ones included, and nothing is overwritten. `created_at` is
+    /// the wall clock in microseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// [`WriteError`] of `fill` or of a step. The older generations are as they were and nothing half-written stays.
+    /// When the very last step fails, syncing the folder, the new file is there, whole, and may not outlive a power cut.
+    pub(crate) fn write(
+        &self,
+        format: Format,
+        created_at: u64,
+        fill: impl FnOnce(&mut Writer<'_>) -> Result<(), WriteError>,
+    ) -> Result<Written, WriteError> {
+        let mut valid = self.valid.lock();
+        let highest = self.generations().map_err(io("list the folder"))?.first().map_or(0, |file| file.number);
+        let number = highest.checked_add(1).ok_or(WriteError::Exhausted { highest })?;
+        let file = GenerationFile::new(&self.path, number, format);
+        let header = FileHeader::new(format, created_at, number);
+        let half = file.half_written();
+        let summary = self.write_half(&half, header, fill).and_then(|summary| {
+            self.layer.rename(&half, &file.path).map_err(io("rename the file"))?;
+            Ok(summary)
+        });
+        let summary = summary.inspect_err(|_| {
+            // The first error is the one to tell; what cannot be removed now is removed when the folder is opened.
+            drop(self.layer.remove(&half));
+        })?;
+        self.layer.sync_folder(&self.path).map_err(io("sync the folder"))?;
+        valid.insert(file.path.clone());
+        Ok(Written { path: file.path, generation: number, bytes: summary.bytes, summary })
+    }
+
+    fn write_half(
+        &self,
+        half: &Path,
+        header: FileHeader,
+        fill: impl FnOnce(&mut Writer<'_>) -> Result<(), WriteError>,
+    ) -> Result<Summary, WriteError> {
+        let file = self.layer.create(half).map_err(io("create the file"))?;
+        let mut output = BufWriter::with_capacity(BUFFER_BYTES, file);
+        let mut writer = Writer::new(&mut output, header, self.options.entries)?;
+        fill(&mut writer)?;
+        let summary = writer.finish()?;
+        output.get_mut().sync().map_err(io("sync the file"))?;
+        Ok(summary)
+    }
+}
+
+fn io(step: &'static str) -> impl FnOnce(io::Error) -> WriteError {
+    move |source| WriteError::Io { step, source }
+}

@@ -1,0 +1,147 @@
+//! Reads the JSON format, a line at a time.
+
+use serde::de::DeserializeOwned;
+
+use super::{BEFORE_TOMBSTONES, BEFORE_TRAILER, head, trailer, unique};
+use crate::snapshot::reader::{Item, Scan};
+use crate::snapshot::record::{SessionView, TombstoneView};
+use crate::snapshot::stream::{LineEnd, Source};
+use crate::snapshot::writer::{FileHeader, Summary};
+use crate::snapshot::{FileError, MAX_RECORD_BYTES};
+
+/// A record, its comma, and the line break of another system's editor.
+const MOST_LINE_BYTES: usize = MAX_RECORD_BYTES + 2;
+/// What to do where a file fits itself no longer.
+const EDITED: &str = "if it was edited by hand, import it as edited";
+
+/// Reads a whole file, hands each record on, and checks counts and checksum at the end.
+pub(in crate::snapshot) fn scan(source: &mut Source<'_>, scan: &mut Scan<'_>) -> Result<Summary, FileError> {
+    let header = head::read(source)?;
+    let edited = scan.options.accept_edited;
+    let mut lines = Lines { source, line: Vec::new(), number: 1, start: 0, before: 0, cut: false, edited };
+    let (mut in_tombstones, mut first, mut comma) = (false, true, false);
+    loop {
+        lines.next()?;
+        let text = lines.text()?;
+        if edited && text.is_empty() {
+            continue;
+        }
+        let section_ends =
+            text == BEFORE_TOMBSTONES && !in_tombstones || text.starts_with(BEFORE_TRAILER) && in_tombstones;
+        // Who edits a file by hand may lose or leave a comma; nothing else depends on them.
+        if !edited && comma == (section_ends || first) {
+            return Err(lines.damaged("a comma is missing or left over"));
+        }
+        if !section_ends {
+            let record = text.strip_suffix(',');
+            (first, comma) = (false, record.is_some());
+            let taken = take(record.unwrap_or(text), in_tombstones, lines.start, scan);
+            if let Err(error) = taken {
+                return Err(lines.settle(error));
+            }
+        } else if in_tombstones {
+            return lines.ended(scan, header);
+        } else {
+            (in_tombstones, first, comma) = (true, true, false);
+        }
+    }
+}
+
+fn take(text: &str, in_tombstones: bool, offset: u64, scan: &mut Scan<'_>) -> Result<(), FileError> {
+    let index = scan.next_index();
+    let unusable = |detail| FileError::Record { index, detail };
+    let item = if in_tombstones {
+        Item::Tombstone(parse::<TombstoneView>(text).map_err(unusable)?.into())
+    } else {
+        let view = parse::<SessionView>(text).map_err(unusable)?;
+        Item::Session(Box::new(view.into_record(scan.options.entries).map_err(unusable)?))
+    };
+    scan.take(offset, item)
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    // First by type, which bounds the nesting around the values; then for members named twice inside them.
+    let view = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    unique::check(text)?;
+    Ok(view)
+}
+
+/// The lines of a file, with what is known before each.
+struct Lines<'a, 'b> {
+    source: &'a mut Source<'b>,
+    line: Vec<u8>,
+    number: u64,
+    /// Where the line starts.
+    start: u64,
+    /// crc32c of the bytes before it.
+    before: u32,
+    /// The file ended before the line did.
+    cut: bool,
+    edited: bool,
+}
+
+impl Lines<'_, '_> {
+    /// Reads the next line; there always is one until the trailer.
+    fn next(&mut self) -> Result<(), FileError> {
+        (self.start, self.before) = (self.source.offset(), self.source.checksum());
+        self.number += 1;
+        match self.source.line(MOST_LINE_BYTES, &mut self.line)? {
+            LineEnd::Whole => Ok(()),
+            LineEnd::TooLong => Err(self.damaged("a line is too long")),
+            // Cut off, damaged, or by an editor that ends no last line: told apart in `ended`.
+            LineEnd::Cut if self.line.starts_with(BEFORE_TRAILER.as_bytes()) => {
+                self.cut = true;
+                Ok(())
+            }
+            LineEnd::Cut => Err(FileError::Truncated),
+        }
+    }
+
+    fn text(&self) -> Result<&str, FileError> {
+        let text = std::str::from_utf8(&self.line).map_err(|error| self.damaged(&error.to_string()))?;
+        Ok(if self.edited { text.trim() } else { text })
+    }
+
+    /// Checks the last line and that nothing follows it.
+    fn ended(&mut self, scan: &Scan<'_>, header: FileHeader) -> Result<Summary, FileError> {
+        let right = trailer(scan.sessions(), scan.tombstones(), self.before);
+        if self.edited {
+            return Ok(scan.summary(header, self.source.offset()));
+        }
+        if self.cut && right.as_bytes().starts_with(&self.line) {
+            return Err(FileError::Truncated);
+        }
+        if self.cut || self.line != right.as_bytes() {
+            return Err(self.damaged(&format!("counts or checksum do not fit; {EDITED}")));
+        }
+        if self.source.peek()?.is_some() {
+            let offset = self.source.offset();
+            return Err(FileError::Damaged { offset, detail: "the file goes on after its trailer".to_owned() });
+        }
+        Ok(scan.summary(header, self.source.offset()))
+    }
+
+    /// Tells a record that was damaged from one that was written so: the checksum decides.
+    fn settle(&mut self, error: FileError) -> FileError {
+        let FileError::Record { index, detail } = error else { return error };
+        let detail = format!("line {}: {detail}", self.number);
+        if self.edited {
+            return FileError::Record { index, detail };
+        }
+        let damaged = FileError::Damaged { offset: self.start, detail: format!("{detail}; {EDITED}") };
+        loop {
+            match self.next() {
+                Ok(()) if self.line.starts_with(BEFORE_TRAILER.as_bytes()) => break,
+                Ok(()) => {}
+                Err(FileError::Truncated) => return damaged,
+                Err(error) => return error,
+            }
+        }
+        let right = format!("\"checksum\":\"crc32c:{:08x}\"}}}}", self.before);
+        if self.line.ends_with(right.as_bytes()) { FileError::Record { index, detail } } else { damaged }
+    }
+
+    fn damaged(&self, detail: &str) -> FileError {
+        FileError::Damaged { offset: self.start, detail: format!("line {}: {detail}", self.number) }
+    }
+}

@@ -1,0 +1,144 @@
+//! What is asked of a file system. Behind a trait, so that tests can fail and crash it.
+
+use std::any::Any;
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// Steps on a file system. Each is one system call or behaves like one.
+pub(crate) trait FileLayer: Send + Sync {
+    /// Makes sure that the folder exists and belongs to its owner alone (0700).
+    fn create_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Takes the lock file at `path` for as long as the answer lives; `None` when somebody else has it.
+    fn lock(&self, path: &Path) -> io::Result<Option<Lock>>;
+    /// What is in the folder, in any order.
+    fn list(&self, folder: &Path) -> io::Result<Vec<Listed>>;
+    /// Creates a file that does not exist yet, for its owner alone (0600).
+    fn create(&self, path: &Path) -> io::Result<Box<dyn LayerFile>>;
+    /// Opens a file for reading.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+    /// Gives a file another name, which must not be taken.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Makes creations, renames and removals in the folder outlive a power cut.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+}
+
+/// A file that is being written.
+pub(crate) trait LayerFile: Write + Send {
+    /// Makes what was written outlive a power cut.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A lock that is held; dropping it gives it back.
+pub(crate) type Lock = Box<dyn Any + Send + Sync>;
+
+/// One name in a folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    /// The name.
+    pub(crate) name: OsString,
+    /// What it names; a symbolic link is not followed.
+    pub(crate) kind: ListedKind,
+}
+
+/// What a name in a folder stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListedKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A link, a socket, a device.
+    Other,
+}
+
+/// The machine's own file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct StdLayer;
+
+impl FileLayer for StdLayer {
+    fn create_folder(&self, folder: &Path) -> io::Result<()> {
+        if !folder.is_dir() {
+            let mut builder = fs::DirBuilder::new();
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.recursive(true).create(folder)?;
+            if let Some(parent) = folder.canonicalize()?.parent() {
+                self.sync_folder(parent)?;
+            }
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            if fs::metadata(folder)?.permissions().mode() & 0o777 != 0o700 {
+                fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
+        let file = private(OpenOptions::new().create(true).truncate(false).write(true)).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<Listed>> {
+        let listed = |entry: io::Result<fs::DirEntry>| {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            let kind = match kind {
+                _ if kind.is_file() => ListedKind::File,
+                _ if kind.is_dir() => ListedKind::Folder,
+                _ => ListedKind::Other,
+            };
+            Ok(Listed { name: entry.file_name(), kind })
+        };
+        fs::read_dir(folder)?.map(listed).collect()
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn LayerFile>> {
+        let file = private(OpenOptions::new().create_new(true).write(true)).open(path)?;
+        Ok(Box::new(file))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(File::open(path)?))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        // The folder's lock keeps others out between the two calls.
+        match fs::symlink_metadata(to) {
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        // Elsewhere a folder cannot be opened, and its changes are as durable as they get.
+        if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    }
+}
+
+impl LayerFile for File {
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_all()
+    }
+}
+
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}

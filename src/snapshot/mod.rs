@@ -1,0 +1,47 @@
+//! Files of state: what is written down, how it is spelled, and the folder that keeps it.
+//!
+//! Nothing here knows of actors or of live sessions: the layer above converts them to records and back. In reading
+//! order:
+//!
+//! 1. [`record`]: the stored form `v1` of a session and of a tombstone; the only types that files are made from.
+//! 2. [`codec`]: a record as bytes, by bincode.
+//! 3. [`binary`] and [`json`]: the two file formats. Both are streams of records between a header, which names version,
+//!    time, generation and service, and a trailer, which holds counts and a checksum of every byte before it.
+//!    Sessions come first, tombstones after them, so a session that ended while the file was being written is in it
+//!    twice, and the tombstone is the later word.
+//! 4. [`Writer`], and [`verify`], [`read`] and [`detect`]: the formats behind one door, with bounded memory both ways.
+//! 5. [`FileLayer`]: what is asked of a file system, so that its faults can be simulated.
+//! 6. [`Folder`]: generations of files, written whole or not at all, and the choice of the one to restore.
+//!
+//! # What every version keeps
+//! The first bytes tell format and version apart from anything else and check themselves, so a file of a newer version
+//! is told apart from a damaged one: 16 bytes in the binary format ([`binary`]), the first two members in JSON
+//! ([`json`]).
+
+mod binary;
+mod codec;
+mod error;
+mod folder;
+mod json;
+mod layer;
+mod reader;
+mod record;
+mod stream;
+mod writer;
+
+pub(crate) use error::{FileError, FolderError, RecordError, RestoreError, WriteError};
+pub(crate) use folder::{Folder, Found, GenerationFile, Written};
+pub(crate) use layer::{FileLayer, LayerFile, StdLayer};
+pub(crate) use reader::{Item, ReadOptions, detect, read, verify};
+pub(crate) use record::{
+    EndRecord, EntriesCodec, EntryRecord, OwnerRecord, Role, SessionRecord, SlidingRecord, TombstoneRecord,
+};
+pub(crate) use writer::{FileHeader, Summary, Writer};
+
+/// The version of the file formats that is written, and the newest that is read.
+pub(crate) const VERSION: u32 = 1;
+/// The most bytes that one stored session may have, in either format: 1 GiB.
+pub(crate) const MAX_RECORD_BYTES: usize = 1 << 30;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! Reads a file of state in either format, a record at a time.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::record::{EntriesCodec, SessionRecord, TombstoneRecord, check};
+use super::stream::Source;
+use super::writer::{FileHeader, Summary};
+use super::{FileError, RecordError, binary, json};
+use crate::config::Format;
+
+/// What a file is made of.
+pub(crate) enum Item {
+    /// A session.
+    Session(Box<SessionRecord>),
+    /// A tombstone.
+    Tombstone(TombstoneRecord),
+}
+
+/// How to read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadOptions {
+    /// How entries are packed.
+    pub(crate) entries: EntriesCodec,
+    /// Takes a JSON file that was edited by hand: its counts and checksum are not looked at. Each record still is.
+    pub(crate) accept_edited: bool,
+}
+
+/// Tells the format of the file at `path` by its first byte.
+///
+/// # Errors
+/// [`FileError::Empty`], [`FileError::NotOurs`], [`FileError::Io`].
+pub(crate) fn detect(path: &Path) -> Result<Format, FileError> {
+    format_of(&mut Source::new(&mut File::open(path)?))
+}
+
+/// Reads a whole file and checks header, structure, counts, checksums and every record, before anything is built.
+///
+/// # Errors
+/// Every [`FileError`].
+pub(crate) fn verify(input: &mut dyn Read, options: &ReadOptions) -> Result<Summary, FileError> {
+    let entries = options.entries;
+    read(input, options, &mut |item| match item {
+        Item::Session(record) => {
+            (entries.check)(&record.entries).map_err(|detail| RecordError(format!("its entries: {detail}")))
+        }
+        Item::Tombstone(_) => Ok(()),
+    })
+}
+
+/// Reads a file and hands each record to `each`, in the file's order: sessions, then tombstones.
+///
+/// Counts and checksum are known at the end only. Run [`verify`] first, or throw away on an error what was built.
+///
+/// # Errors
+/// Every [`FileError`]; [`FileError::Record`] for what `each` refuses.
+pub(crate) fn read(
+    input: &mut dyn Read,
+    options: &ReadOptions,
+    each: &mut dyn FnMut(Item) -> Result<(), RecordError>,
+) -> Result<Summary, FileError> {
+    let mut source = Source::new(input);
+    let mut scan = Scan { options: *options, each, sessions: 0, tombstones: 0 };
+    match format_of(&mut source)? {
+        Format::Bincode => binary::scan(&mut source, &mut scan),
+        Format::Json => json::scan(&mut source, &mut scan),
+    }
+}
+
+fn format_of(source: &mut Source<'_>) -> Result<Format, FileError> {
+    match source.peek()? {
+        None => Err(FileError::Empty),
+        Some(byte) if byte == binary::MAGIC[0] => Ok(Format::Bincode),
+        Some(b'{') => Ok(Format::Json),
+        Some(_) => Err(FileError::NotOurs),
+    }
+}
+
+/// What one pass over a file has met.
+pub(super) struct Scan<'a> {
+    pub(super) options: ReadOptions,
+    each: &'a mut dyn FnMut(Item) -> Result<(), RecordError>,
+    sessions: u64,
+    tombstones: u64,
+}
+
+impl Scan<'_> {
+    /// Checks a record that was met at `offset`, counts it and hands it on.
+    pub(super) fn take(&mut self, offset: u64, item: Item) -> Result<(), FileError> {
+        let flaws = match &item {
+            Item::Session(_) if self.tombstones > 0 => {
+                let detail = "a session stands after the tombstones".to_owned();
+                return Err(FileError::Damaged { offset, detail });
+            }
+            Item::Session(record) => {
+                self.sessions += 1;
+                check(record.as_ref())
+            }
+            Item::Tombstone(record) => {
+                self.tombstones += 1;
+                check(record)
+            }
+        };
+        let index = self.sessions + self.tombstones;
+        flaws.map_err(|detail| FileError::Record { index, detail })?;
+        (self.each)(item).map_err(|RecordError(detail)| FileError::Record { index, detail })
+    }
+
+    /// The number of the record that comes next.
+    pub(super) const fn next_index(&self) -> u64 {
+        self.sessions + self.tombstones + 1
+    }
+
+    pub(super) const fn sessions(&self) -> u64 {
+        self.sessions
+    }
+
+    pub(super) const fn tombstones(&self) -> u64 {
+        self.tombstones
+    }
+
+    pub(super) const fn summary(&self, header: FileHeader, bytes: u64) -> Summary {
+        Summary { header, sessions: self.sessions, tombstones: self.tombstones, bytes }
+    }
+}

@@ -1,0 +1,227 @@
+//! Version 1 of the stored form.
+//!
+//! bincode writes the fields in this order, without names: no field may be added, moved, skipped or be of a kind that
+//! has to be guessed (`untagged`, `RawValue`).
+
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::bytes;
+use crate::config::{MAX_CUSTOM_BYTES, MAX_TAGS, MAX_TEXT_BYTES, MAX_TIMEOUT};
+use crate::id::{Kind, MAX_ID_BYTES};
+
+/// The last microsecond of the year 9999: the end of what RFC 3339 can spell.
+pub(super) const MAX_STAMP: u64 = 253_402_300_799_999_999;
+/// Revisions stay below 2^63, so that every reader's signed integers hold them.
+pub(super) const MAX_REVISION: u64 = i64::MAX as u64;
+/// The longest key.
+pub(super) const MAX_KEY_BYTES: usize = 4 << 10;
+/// The longest issuer, subject or client id.
+const MAX_IDENTITY_BYTES: usize = 64 << 10;
+/// The most bytes of an attachment: 1 MiB.
+const MAX_ATTACHMENT_BYTES: usize = 1 << 20;
+const MAX_TEXT: usize = MAX_TEXT_BYTES as usize;
+const MAX_TIMEOUT_MICROS: u64 = MAX_TIMEOUT.as_secs() * 1_000_000;
+
+/// What a session is to its owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// A session with an id.
+    Session,
+    /// The owner's own one.
+    Bucket,
+    /// The shared one.
+    Global,
+}
+
+/// The principal that a session is bound to.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
+#[cfg_attr(test, derive(Debug))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OwnerRecord {
+    /// Who vouches for the subject.
+    #[garde(length(bytes, max = MAX_IDENTITY_BYTES))]
+    pub(crate) issuer: String,
+    /// Who it is.
+    #[garde(length(bytes, max = MAX_IDENTITY_BYTES))]
+    pub(crate) subject: String,
+    /// The client id, where it belongs to the identity.
+    #[garde(inner(length(bytes, max = MAX_IDENTITY_BYTES)))]
+    pub(crate) client: Option<String>,
+}
+
+/// One session at one committed revision. Times are microseconds since the Unix epoch, durations microseconds.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
+#[cfg_attr(test, derive(Debug))]
+pub(crate) struct SessionRecord {
+    /// The hash that names the session.
+    #[garde(skip)]
+    pub(crate) digest: [u8; 32],
+    /// The id. An anonymous session's is a credential: its file holds the hash only.
+    #[garde(inner(custom(visible)), custom(no_credential(self.role, self.owner.is_none())))]
+    pub(crate) id: Option<String>,
+    /// What it is to its owner.
+    #[garde(custom(owned(self.owner.is_some())))]
+    pub(crate) role: Role,
+    /// Its owner; `None` for an anonymous and for the shared one.
+    #[garde(dive)]
+    pub(crate) owner: Option<OwnerRecord>,
+    /// Its kind.
+    #[garde(custom(kind_spelling))]
+    pub(crate) kind: String,
+    /// The name its owner gave it.
+    #[garde(inner(length(bytes, min = 1, max = MAX_TEXT)))]
+    pub(crate) name: Option<String>,
+    /// When it was created.
+    #[garde(range(max = MAX_STAMP))]
+    pub(crate) created_at: u64,
+    /// When it was last used; reads count.
+    #[garde(range(max = MAX_STAMP))]
+    pub(crate) last_active_at: u64,
+    /// How long it may be idle.
+    #[garde(inner(range(min = 1, max = MAX_TIMEOUT_MICROS)))]
+    pub(crate) idle_timeout: Option<u64>,
+    /// When its lifetime ends.
+    #[garde(inner(range(max = MAX_STAMP)))]
+    pub(crate) ends_at: Option<u64>,
+    /// Its revision.
+    #[garde(range(max = MAX_REVISION))]
+    pub(crate) revision: u64,
+    /// A label for people.
+    #[garde(inner(length(bytes, max = MAX_TEXT)))]
+    pub(crate) label: Option<String>,
+    /// The client's user agent.
+    #[garde(inner(length(bytes, max = MAX_TEXT)))]
+    pub(crate) user_agent: Option<String>,
+    /// Where it came from.
+    #[garde(inner(length(bytes, max = MAX_TEXT)))]
+    pub(crate) origin: Option<String>,
+    /// Its tags.
+    #[garde(length(max = MAX_TAGS as usize), inner(length(bytes, max = MAX_TEXT)))]
+    pub(crate) tags: Vec<String>,
+    /// Its owner's own metadata, as JSON.
+    #[garde(inner(length(bytes, max = MAX_CUSTOM_BYTES as usize), custom(json)))]
+    pub(crate) custom: Option<String>,
+    /// What a layer above keeps with it, as JSON.
+    #[garde(inner(length(bytes, max = MAX_ATTACHMENT_BYTES), custom(json)))]
+    pub(crate) attachment: Option<String>,
+    /// Its entries, in the packed layout of the state layer.
+    #[garde(skip)]
+    #[serde(with = "bytes")]
+    pub(crate) entries: Vec<u8>,
+    /// Last-use times of entries with a sliding ttl, in the order of the keys.
+    #[garde(dive, custom(ascending))]
+    pub(crate) sliding: Vec<SlidingRecord>,
+}
+
+/// When an entry with a sliding ttl was last used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Validate)]
+pub(crate) struct SlidingRecord {
+    /// The entry's key.
+    #[garde(length(bytes, min = 1, max = MAX_KEY_BYTES))]
+    pub(crate) key: String,
+    /// When it was last used.
+    #[garde(range(max = MAX_STAMP))]
+    pub(crate) last_used: u64,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EndRecord {
+    /// After its idle timeout.
+    Idle,
+    /// At the end of its lifetime.
+    Lifetime,
+    /// To make room.
+    Evicted,
+    /// On request.
+    Closed,
+}
+
+/// The remembered end of a session.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
+#[cfg_attr(test, derive(Debug))]
+pub(crate) struct TombstoneRecord {
+    /// The hash that named the session.
+    #[garde(skip)]
+    pub(crate) digest: [u8; 32],
+    /// The hash that stands for its owner.
+    #[garde(skip)]
+    pub(crate) owner: [u8; 32],
+    /// How it ended.
+    #[garde(skip)]
+    pub(crate) reason: EndRecord,
+    /// When it ended.
+    #[garde(range(max = MAX_STAMP))]
+    pub(crate) at: u64,
+}
+
+/// What the binary format's first block holds.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
+#[cfg_attr(test, derive(Debug))]
+pub(in crate::snapshot) struct HeaderRecord {
+    /// When the file was begun.
+    #[garde(range(max = MAX_STAMP))]
+    pub(in crate::snapshot) created_at: u64,
+    /// Its number in the folder; zero for an export.
+    #[garde(skip)]
+    pub(in crate::snapshot) generation: u64,
+    /// The release that wrote it.
+    #[garde(length(bytes, max = 64))]
+    pub(in crate::snapshot) service: String,
+}
+
+/// What the binary format's last block holds.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Debug))]
+pub(in crate::snapshot) struct TrailerRecord {
+    /// Sessions in the file.
+    pub(in crate::snapshot) sessions: u64,
+    /// Tombstones in the file.
+    pub(in crate::snapshot) tombstones: u64,
+    /// crc32c of every byte before the last block.
+    pub(in crate::snapshot) checksum: u32,
+}
+
+fn visible(text: &str, _: &()) -> garde::Result {
+    let fits = !text.is_empty() && text.len() <= MAX_ID_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(()) } else { Err(garde::Error::new("is not a session id")) }
+}
+
+fn no_credential(role: Role, unowned: bool) -> impl FnOnce(&Option<String>, &()) -> garde::Result {
+    move |id, ()| match id {
+        Some(_) if unowned && role == Role::Session => {
+            Err(garde::Error::new("the id of an anonymous session is a secret and is not stored"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn owned(has_owner: bool) -> impl FnOnce(&Role, &()) -> garde::Result {
+    move |role, ()| match (role, has_owner) {
+        (Role::Bucket, false) => Err(garde::Error::new("a bucket has an owner")),
+        (Role::Global, true) => Err(garde::Error::new("the shared session has no owner")),
+        _ => Ok(()),
+    }
+}
+
+fn kind_spelling(text: &str, _: &()) -> garde::Result {
+    Kind::new(text).map(drop).map_err(garde::Error::new)
+}
+
+fn json(text: &str, _: &()) -> garde::Result {
+    match serde_json::from_str::<&RawValue>(text) {
+        // Blanks around the value or line breaks in it would not survive the format of one session a line.
+        Ok(value) if value.get().len() == text.len() && !text.contains(['\n', '\r']) => Ok(()),
+        Ok(_) => Err(garde::Error::new("is not compact json")),
+        Err(error) => Err(garde::Error::new(error)),
+    }
+}
+
+fn ascending(times: &[SlidingRecord], _: &()) -> garde::Result {
+    let fits = times.iter().zip(times.iter().skip(1)).all(|(one, next)| one.key < next.key);
+    if fits { Ok(()) } else { Err(garde::Error::new("keys are not in order")) }
+}

@@ -1,0 +1,161 @@
+//! The records as the JSON format shows them: named members, readable times and hashes, entries as a list.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+use super::check;
+use super::entries::{EntriesCodec, EntryRecord};
+use super::text;
+use super::v1::{EndRecord, OwnerRecord, Role, SessionRecord, SlidingRecord, TombstoneRecord};
+
+/// The header's members. The first two are the same in every version.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::snapshot) struct HeaderView {
+    pub(in crate::snapshot) format: String,
+    pub(in crate::snapshot) version: u32,
+    #[serde(with = "text::stamp")]
+    pub(in crate::snapshot) created_at: u64,
+    pub(in crate::snapshot) generation: u64,
+    pub(in crate::snapshot) service: String,
+}
+
+/// A session on its line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::snapshot) struct SessionView {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(with = "text::hex")]
+    digest: [u8; 32],
+    role: Role,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<OwnerRecord>,
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(with = "text::stamp")]
+    created_at: u64,
+    #[serde(with = "text::stamp")]
+    last_active_at: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    idle_timeout_micros: Option<u64>,
+    #[serde(default, with = "text::stamp_option", skip_serializing_if = "Option::is_none")]
+    ends_at: Option<u64>,
+    revision: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user_agent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    custom: Option<Box<RawValue>>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    attachment: Option<Box<RawValue>>,
+    entries: Vec<EntryRecord>,
+}
+
+impl SessionView {
+    /// Spells a session out.
+    pub(in crate::snapshot) fn of(record: &SessionRecord, codec: EntriesCodec) -> Result<Self, String> {
+        let mut entries = (codec.unpack)(&record.entries)?;
+        let times: BTreeMap<_, _> = record.sliding.iter().map(|time| (time.key.as_str(), time.last_used)).collect();
+        for entry in &mut entries {
+            // The times beside the state are newer than whatever is packed with it.
+            entry.last_used = times.get(entry.key.as_str()).copied().or(entry.last_used);
+        }
+        Ok(Self {
+            id: record.id.clone(),
+            digest: record.digest,
+            role: record.role,
+            owner: record.owner.clone(),
+            kind: record.kind.clone(),
+            name: record.name.clone(),
+            created_at: record.created_at,
+            last_active_at: record.last_active_at,
+            idle_timeout_micros: record.idle_timeout,
+            ends_at: record.ends_at,
+            revision: record.revision,
+            label: record.label.clone(),
+            user_agent: record.user_agent.clone(),
+            origin: record.origin.clone(),
+            tags: record.tags.clone(),
+            custom: raw(record.custom.as_ref())?,
+            attachment: raw(record.attachment.as_ref())?,
+            entries,
+        })
+    }
+
+    /// Turns the line back into a record.
+    pub(in crate::snapshot) fn into_record(self, codec: EntriesCodec) -> Result<SessionRecord, String> {
+        for entry in &self.entries {
+            check(entry).map_err(|flaws| format!("entry {:?}: {flaws}", entry.key))?;
+        }
+        let time =
+            |entry: &EntryRecord| entry.last_used.map(|at| SlidingRecord { key: entry.key.clone(), last_used: at });
+        let mut sliding: Vec<_> = self.entries.iter().filter_map(time).collect();
+        sliding.sort_by(|one, other| one.key.cmp(&other.key));
+        Ok(SessionRecord {
+            digest: self.digest,
+            id: self.id,
+            role: self.role,
+            owner: self.owner,
+            kind: self.kind,
+            name: self.name,
+            created_at: self.created_at,
+            last_active_at: self.last_active_at,
+            idle_timeout: self.idle_timeout_micros,
+            ends_at: self.ends_at,
+            revision: self.revision,
+            label: self.label,
+            user_agent: self.user_agent,
+            origin: self.origin,
+            tags: self.tags,
+            custom: self.custom.map(|json| json.get().to_owned()),
+            attachment: self.attachment.map(|json| json.get().to_owned()),
+            entries: (codec.pack)(self.entries)?,
+            sliding,
+        })
+    }
+}
+
+/// A tombstone on its line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::snapshot) struct TombstoneView {
+    #[serde(with = "text::hex")]
+    digest: [u8; 32],
+    #[serde(with = "text::hex")]
+    owner: [u8; 32],
+    reason: EndRecord,
+    #[serde(with = "text::stamp")]
+    at: u64,
+}
+
+impl From<&TombstoneRecord> for TombstoneView {
+    fn from(record: &TombstoneRecord) -> Self {
+        let TombstoneRecord { digest, owner, reason, at } = *record;
+        Self { digest, owner, reason, at }
+    }
+}
+
+impl From<TombstoneView> for TombstoneRecord {
+    fn from(view: TombstoneView) -> Self {
+        let TombstoneView { digest, owner, reason, at } = view;
+        Self { digest, owner, reason, at }
+    }
+}
+
+fn raw(text: Option<&String>) -> Result<Option<Box<RawValue>>, String> {
+    text.map(|text| RawValue::from_string(text.clone()).map_err(|error| error.to_string())).transpose()
+}
+
+/// Reads a member that is there: its `null` is a value.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(from).map(Some)
+}
