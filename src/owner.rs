@@ -130,7 +130,10 @@ impl Owner {
     }
 }
 
-pub(crate) fn finish_create(core: &Arc<Core>, found: Result<Found, CreateError>) -> Result<(Session, bool), CreateError> {
+pub(crate) fn finish_create(
+    core: &Arc<Core>,
+    found: Result<Found, CreateError>,
+) -> Result<(Session, bool), CreateError> {
     let outcome = match &found {
         Ok(_) => "ok",
         Err(CreateError::AlreadyExists) => "exists",
@@ -160,7 +163,8 @@ pub(crate) fn open(core: &Arc<Core>, owner: &OwnerKey, id: &str) -> Result<Sessi
 
 pub(crate) fn bucket(core: &Arc<Core>, creator: Creator<'_>) -> Result<Session, CreateError> {
     // The common case makes nothing: it is an open, and works while the service drains.
-    let standing = core.owners.find(&creator.key).and_then(|owner| create::standing_bucket(core, &owner, core.clock.now()));
+    let standing =
+        core.owners.find(&creator.key).and_then(|owner| create::standing_bucket(core, &owner, core.clock.now()));
     match standing {
         Some(found) => Ok(Session::new(core, found.slot, found.id)),
         None => finish_create(core, create::bucket(core, creator)).map(|(session, _)| session),

@@ -10,15 +10,14 @@ pub use files::{DrainError, StartError};
 
 use crate::actor::core::Core;
 use crate::actor::create::Creator;
-use crate::actor::import::{ImportOptions, ImportReport};
+use crate::actor::import::{FileProblem, ImportOptions, ImportReport};
 use crate::actor::restore::RestoreReport;
-use crate::actor::snapshotter::SnapshotReport;
+use crate::actor::snapshotter::{SnapshotError, SnapshotReport};
 use crate::actor::supervisor::SupervisorRef;
 use crate::error::CreateError;
 use crate::owner::{AnonymousOwner, Operator, Owner, bucket};
 use crate::principal::{Caller, OwnerKey, Principal};
 use crate::session::Session;
-use crate::snapshot::{ExportError, ImportError, SnapshotError};
 
 /// One running service: a value, cheap to clone, as many in a process as one likes.
 ///
@@ -129,16 +128,24 @@ impl SessionService {
     /// Writes everything to one file outside the folder of snapshots; refuses to overwrite.
     ///
     /// # Errors
-    /// [`ExportError`]: no file was left behind.
-    pub async fn export(&self, path: impl Into<std::path::PathBuf>, format: crate::Format) -> Result<SnapshotReport, ExportError> {
+    /// [`FileProblem`]: no file was left behind.
+    pub async fn export(
+        &self,
+        path: impl Into<std::path::PathBuf>,
+        format: crate::Format,
+    ) -> Result<SnapshotReport, FileProblem> {
         self.handle.core.export(path.into(), format).await
     }
 
     /// Takes sessions from a file into the running service: each is checked, and visible whole or not at all.
     ///
     /// # Errors
-    /// [`ImportError`] when the file as a whole is refused; a refused item is in the report.
-    pub async fn import(&self, path: impl Into<std::path::PathBuf>, options: ImportOptions) -> Result<ImportReport, ImportError> {
+    /// [`FileProblem`] when the file as a whole is refused; a refused item is in the report.
+    pub async fn import(
+        &self,
+        path: impl Into<std::path::PathBuf>,
+        options: ImportOptions,
+    ) -> Result<ImportReport, FileProblem> {
         self.handle.core.import(path.into(), options).await
     }
 

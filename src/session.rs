@@ -200,7 +200,10 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::update`].
-    pub async fn describe(&self, mut change: impl FnMut(&mut Metadata) + Send + 'static) -> Result<Updated, UpdateError> {
+    pub async fn describe(
+        &self,
+        mut change: impl FnMut(&mut Metadata) + Send + 'static,
+    ) -> Result<Updated, UpdateError> {
         self.update(move |draft| {
             change(draft.metadata_mut());
             Ok(())

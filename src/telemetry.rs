@@ -182,7 +182,11 @@ fn describe() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
     describe_gauge!("sessile_build_info", "The version that runs; always 1.");
     describe_counter!("sessile_operations_total", "Operations by what was done and how it went.");
-    describe_histogram!("sessile_operation_duration_seconds", Unit::Seconds, "Time of operations; one read in 64 is timed.");
+    describe_histogram!(
+        "sessile_operation_duration_seconds",
+        Unit::Seconds,
+        "Time of operations; one read in 64 is timed."
+    );
     describe_counter!("sessile_sessions_created_total", "Sessions created, by kind.");
     describe_counter!("sessile_sessions_ended_total", "Sessions ended, by reason.");
     describe_gauge!("sessile_sessions_active", "Sessions that have not ended.");
@@ -192,11 +196,18 @@ fn describe() {
     describe_histogram!("sessile_sweep_duration_seconds", Unit::Seconds, "Time of sweeps.");
     describe_histogram!("sessile_snapshot_duration_seconds", Unit::Seconds, "Time of snapshots.");
     describe_gauge!("sessile_snapshot_size_bytes", Unit::Bytes, "Size of the last snapshot.");
-    describe_gauge!("sessile_snapshot_last_success_timestamp_seconds", Unit::Seconds, "When the last snapshot was written.");
+    describe_gauge!(
+        "sessile_snapshot_last_success_timestamp_seconds",
+        Unit::Seconds,
+        "When the last snapshot was written."
+    );
     describe_counter!("sessile_snapshot_failures_total", "Snapshots that could not be written.");
-    describe_gauge!("sessile_restore_degraded", "1 when the newest snapshot was damaged and an older one was restored.");
+    describe_gauge!(
+        "sessile_restore_degraded",
+        "1 when the newest snapshot was damaged and an older one was restored."
+    );
     describe_counter!("sessile_owner_mismatch_total", "Accesses to a session by somebody who does not own it.");
 }
 
 /// A recorder that a builder carries to `start`.
-pub(crate) type SharedRecorder = std::sync::Arc<dyn Recorder + Send + Sync>;
+pub type SharedRecorder = std::sync::Arc<dyn Recorder + Send + Sync>;

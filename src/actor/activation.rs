@@ -55,7 +55,12 @@ impl Actor for Activation {
         Ok(start)
     }
 
-    async fn handle(&self, myself: ActorRef<Message>, _: Message, state: &mut Counted) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        _: Message,
+        state: &mut Counted,
+    ) -> Result<(), ActorProcessingErr> {
         let Some(token) = state.token.take() else { return Ok(()) };
         match token.run(ACTOR_BUDGET) {
             Ran::More(token) => {

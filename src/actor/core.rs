@@ -1,7 +1,7 @@
 //! What all sessions of one service share.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use ractor::ActorCell;
 use tokio::runtime::Handle;

@@ -134,7 +134,8 @@ pub(crate) fn bucket(core: &Arc<Core>, creator: Creator<'_>) -> Result<Found, Cr
         let committed = Committed::new(Metadata::default(), lifetime);
         let slot = Arc::new(Slot::new(identity, committed, now, core.config.mailbox_turns));
         let mut index = owner.index.lock();
-        let standing = index.bucket.and_then(|key| core.registry.by_key(&key)).is_some_and(|slot| slot.ended().is_none());
+        let standing =
+            index.bucket.and_then(|key| core.registry.by_key(&key)).is_some_and(|slot| slot.ended().is_none());
         if standing {
             continue;
         }

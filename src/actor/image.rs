@@ -11,7 +11,9 @@ use super::tombstones::Tombstone;
 use crate::error::{EndReason, Ended, Revision};
 use crate::id::{Kind, ParsedId, SessionDigest, SessionId, chosen_digest, generated_digest};
 use crate::principal::{OwnerKey, Principal};
-use crate::snapshot::{self, EndRecord, OwnerRecord, SessionRecord, SlidingRecord, TombstoneRecord, WriteError, Writer};
+use crate::snapshot::{
+    self, EndRecord, OwnerRecord, SessionRecord, SlidingRecord, TombstoneRecord, WriteError, Writer,
+};
 use crate::state::{Committed, Entries, Expiry, Json, Lifetime, Metadata};
 use crate::time::{Timestamp, micros};
 
@@ -30,10 +32,8 @@ pub(crate) fn write(core: &Core, writer: &mut Writer<'_>) -> Result<(), WriteErr
 fn record(slot: &Slot, committed: &Committed) -> SessionRecord {
     let identity = &slot.identity;
     let metadata = &committed.metadata;
-    let sliding = committed.entries.sliding().filter_map(|entry| {
-        let last_used = committed.sliding.last_use(entry.key)?.as_micros();
-        Some(SlidingRecord { key: entry.key.to_owned(), last_used })
-    });
+    let used = committed.sliding.last_uses();
+    let sliding = used.map(|(key, time)| SlidingRecord { key: key.to_owned(), last_used: time.as_micros() });
     SessionRecord {
         digest: identity.digest.0,
         id: identity.id.as_deref().map(str::to_owned),
@@ -103,7 +103,8 @@ pub(crate) fn revive(core: &Core, record: SessionRecord, saved_at: Timestamp, no
     let digest = SessionDigest(record.digest);
     check_names(&record, &owner, digest)?;
     let created_at = Timestamp::from_micros(record.created_at);
-    let ends_at = record.ends_at.map(Timestamp::from_micros).map(|ends_at| ends_at.min(now.after(ends_at.since(created_at))));
+    let ends_at =
+        record.ends_at.map(Timestamp::from_micros).map(|ends_at| ends_at.min(now.after(ends_at.since(created_at))));
     let lifetime = Lifetime { idle: record.idle_timeout.map(Duration::from_micros), ends_at };
     let metadata = Metadata {
         label: record.label,
@@ -115,7 +116,8 @@ pub(crate) fn revive(core: &Core, record: SessionRecord, saved_at: Timestamp, no
     };
     metadata.check().map_err(|error| error.to_string())?;
     let entries = Entries::from_packed(record.entries).map_err(|error| error.to_string())?;
-    let used: BTreeMap<_, _> = record.sliding.into_iter().map(|used| (used.key, used.last_used.min(now.as_micros()))).collect();
+    let used: BTreeMap<_, _> =
+        record.sliding.into_iter().map(|used| (used.key, used.last_used.min(now.as_micros()))).collect();
     let last_use = |key: &str| used.get(key).copied().map(Timestamp::from_micros);
     let revision = Revision::new(record.revision);
     let committed = Committed::restored(revision, entries, metadata, lifetime, saved_at.min(now), last_use);

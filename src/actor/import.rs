@@ -130,13 +130,19 @@ pub enum FileProblem {
 
 impl Core {
     /// See [`crate::SessionService::import`].
-    pub(crate) async fn import(self: &Arc<Self>, path: PathBuf, options: ImportOptions) -> Result<ImportReport, FileProblem> {
+    pub(crate) async fn import(
+        self: &Arc<Self>,
+        path: PathBuf,
+        options: ImportOptions,
+    ) -> Result<ImportReport, FileProblem> {
         let started = Instant::now();
         let _accepted = InFlight::enter(self).ok_or(FileProblem::Stopping)?;
-        let (read_path, reading) = (path.clone(), ReadOptions { entries: entries_codec(), accept_edited: options.accept_edited });
+        let (read_path, reading) =
+            (path.clone(), ReadOptions { entries: entries_codec(), accept_edited: options.accept_edited });
         let joined = tokio::task::spawn_blocking(move || load(&read_path, &reading)).await;
         let refused = |problem: String| FileProblem::Refused { path: path.clone(), problem };
-        let (saved_at, items) = joined.map_err(|error| refused(error.to_string()))?.map_err(|error| refused(error.to_string()))?;
+        let (saved_at, items) =
+            joined.map_err(|error| refused(error.to_string()))?.map_err(|error| refused(error.to_string()))?;
         let mut report = ImportReport { dry_run: options.dry_run, ..ImportReport::default() };
         for item in items {
             match item {
@@ -149,7 +155,9 @@ impl Core {
                 Item::Tombstone(record) => {
                     let tombstone = image::unearth(&record);
                     // What lives here is not ended by a file from elsewhere.
-                    if self.registry.find(&tombstone.digest).is_none() && self.tombstones.find(&tombstone.digest).is_none() {
+                    if self.registry.find(&tombstone.digest).is_none()
+                        && self.tombstones.find(&tombstone.digest).is_none()
+                    {
                         report.tombstones += 1;
                         if !options.dry_run {
                             self.tombstones.bury(tombstone);
@@ -193,7 +201,12 @@ fn load(path: &std::path::Path, options: &ReadOptions) -> Result<(Timestamp, Vec
     Ok((Timestamp::from_micros(summary.header.created_at), items))
 }
 
-fn save(core: &Core, path: &std::path::Path, format: Format, taken_at: Timestamp) -> Result<crate::snapshot::Summary, Box<dyn std::error::Error + Send + Sync>> {
+fn save(
+    core: &Core,
+    path: &std::path::Path,
+    format: Format,
+    taken_at: Timestamp,
+) -> Result<crate::snapshot::Summary, Box<dyn std::error::Error + Send + Sync>> {
     crate::snapshot::write_new(path, |output| {
         let mut writer = Writer::new(output, FileHeader::new(format, taken_at.as_micros(), 0), entries_codec())?;
         image::write(core, &mut writer)?;
@@ -201,7 +214,12 @@ fn save(core: &Core, path: &std::path::Path, format: Format, taken_at: Timestamp
     })
 }
 
-async fn one(core: &Arc<Core>, record: SessionRecord, saved_at: Timestamp, options: ImportOptions) -> Result<ImportOutcome, String> {
+async fn one(
+    core: &Arc<Core>,
+    record: SessionRecord,
+    saved_at: Timestamp,
+    options: ImportOptions,
+) -> Result<ImportOutcome, String> {
     let now = core.clock.now();
     let slot = image::revive(core, record, saved_at, now)?;
     if core.tombstones.find(&slot.identity.digest).is_some() || slot.due(now).is_some() {
@@ -257,7 +275,12 @@ fn check_caps(core: &Core, slot: &Slot) -> Result<(), LimitExceeded> {
     })
 }
 
-async fn replace(core: &Arc<Core>, standing: &Arc<Slot>, imported: &Slot, now: Timestamp) -> Result<ImportOutcome, String> {
+async fn replace(
+    core: &Arc<Core>,
+    standing: &Arc<Slot>,
+    imported: &Slot,
+    now: Timestamp,
+) -> Result<ImportOutcome, String> {
     let Some(state) = imported.peek() else { return Ok(ImportOutcome::Ended) };
     let update = turn::update(core, standing, None, Patience::Wait, Place::Anywhere, move |draft| {
         draft.clear();

@@ -9,7 +9,7 @@ use super::image;
 use super::slot::Slot;
 use super::tombstones::Tombstone;
 use crate::id::{SessionDigest, SessionKey};
-use crate::snapshot::{FileError, Folder, Found, Item, RecordError, RestoreError, entries_codec, ReadOptions, read};
+use crate::snapshot::{FileError, Folder, Found, Item, ReadOptions, RecordError, RestoreError, entries_codec, read};
 use crate::time::Timestamp;
 
 /// What `start` found in the folder and what came of it.

@@ -9,7 +9,7 @@ use super::mailbox::Mailbox;
 use super::owners::OwnerSlot;
 use crate::error::{EndReason, Ended};
 use crate::id::{Kind, SessionDigest};
-use crate::state::Committed;
+use crate::state::{Committed, Metadata};
 use crate::time::{Timestamp, micros};
 
 /// What part a session plays for its owner.
@@ -43,6 +43,8 @@ pub(crate) struct Slot {
     /// Mirrors of the committed lifetime, so that a sweep looks at no state. `NEVER` where there is no limit.
     idle: AtomicU64,
     ends_at: AtomicU64,
+    /// Before this time no entry expires.
+    quiet_until: AtomicU64,
     cell: Mutex<Cell>,
 }
 
@@ -80,6 +82,7 @@ impl Slot {
             last_active: AtomicU64::new(last_active.as_micros()),
             idle: AtomicU64::new(NEVER),
             ends_at: AtomicU64::new(NEVER),
+            quiet_until: AtomicU64::new(NEVER),
             cell: Mutex::new(Cell { committed: Arc::new(committed), ended: None }),
         };
         slot.mirror(&slot.cell.lock().committed);
@@ -132,6 +135,11 @@ impl Slot {
         }
     }
 
+    /// Whether an entry may have expired. Looks at an atomic alone.
+    pub(crate) fn may_purge(&self, now: Timestamp) -> bool {
+        self.quiet_until.load(Ordering::Relaxed) <= now.as_micros()
+    }
+
     /// When it was last used.
     pub(crate) fn last_active(&self) -> Timestamp {
         Timestamp::from_micros(self.last_active.load(Ordering::Relaxed))
@@ -161,6 +169,7 @@ impl Slot {
             return None;
         }
         let freed = base.bytes.saturating_sub(purged.bytes);
+        self.mirror(&purged);
         cell.committed = purged;
         Some(freed)
     }
@@ -181,5 +190,6 @@ impl Slot {
         let ends_at = committed.lifetime.ends_at.map_or(NEVER, Timestamp::as_micros);
         self.idle.store(idle, Ordering::Relaxed);
         self.ends_at.store(ends_at, Ordering::Relaxed);
+        self.quiet_until.store(committed.quiet_until().as_micros(), Ordering::Relaxed);
     }
 }

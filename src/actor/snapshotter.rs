@@ -81,8 +81,14 @@ enum Message {
 pub(crate) struct SnapshotterRef(ActorRef<Message>);
 
 /// Starts the snapshotter under the service's supervisor.
-pub(crate) async fn start(core: &Arc<Core>, folder: Folder, options: SnapshotOptions, supervisor: ActorCell) -> Result<SnapshotterRef, SpawnErr> {
-    let state = State { core: Arc::downgrade(core), folder: Arc::new(folder), options, last: Duration::ZERO, soon: false };
+pub(crate) async fn start(
+    core: &Arc<Core>,
+    folder: Folder,
+    options: SnapshotOptions,
+    supervisor: ActorCell,
+) -> Result<SnapshotterRef, SpawnErr> {
+    let state =
+        State { core: Arc::downgrade(core), folder: Arc::new(folder), options, last: Duration::ZERO, soon: false };
     let (actor, _) = ractor::ActorRuntime::<Snapshotter>::spawn_linked(None, Snapshotter, state, supervisor).await?;
     Ok(SnapshotterRef(actor))
 }
@@ -123,7 +129,12 @@ impl Actor for Snapshotter {
         Ok(state)
     }
 
-    async fn handle(&self, myself: ActorRef<Message>, message: Message, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         let Some(core) = state.core.upgrade() else { return Ok(()) };
         match message {
             Message::FirstChange => {

@@ -54,7 +54,12 @@ impl Actor for Supervisor {
         Ok(core)
     }
 
-    async fn handle(&self, myself: ActorRef<Message>, message: Message, core: &mut Weak<Core>) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        core: &mut Weak<Core>,
+    ) -> Result<(), ActorProcessingErr> {
         let Some(core) = core.upgrade() else { return Ok(()) };
         match message {
             Message::SweepDue => {
@@ -73,7 +78,12 @@ impl Actor for Supervisor {
     }
 
     /// A child's end is the child's affair: what it ran is told by the token it dropped. The default would stop us.
-    async fn handle_supervisor_evt(&self, _: ActorRef<Message>, event: SupervisionEvent, _: &mut Weak<Core>) -> Result<(), ActorProcessingErr> {
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Message>,
+        event: SupervisionEvent,
+        _: &mut Weak<Core>,
+    ) -> Result<(), ActorProcessingErr> {
         if let SupervisionEvent::ActorFailed(child, error) = event {
             tracing::error!(child = %child.get_id(), %error, "an actor failed; its session goes on without it");
         }

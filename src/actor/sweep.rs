@@ -28,7 +28,7 @@ pub(crate) async fn sweep(core: &Arc<Core>) -> SweepReport {
     let started = Instant::now();
     let mut report = SweepReport { scanned: core.registry.len() as u64, ..SweepReport::default() };
     let now = core.clock.now();
-    let due = core.registry.collect(|slot| slot.due(now).is_some() || slot.has_ttls());
+    let due = core.registry.collect(|slot| slot.due(now).is_some() || slot.may_purge(now));
     for chunk in due.chunks(CHUNK) {
         for slot in chunk {
             match slot.due(now) {

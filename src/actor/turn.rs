@@ -86,7 +86,11 @@ where
         answer.await.unwrap_or(Err(UpdateError::Unavailable))
     }
     .await;
-    core.telemetry.observe(Operation::Update, result.as_ref().map_or_else(|error| error.label(), |_| "ok"), started.elapsed());
+    core.telemetry.observe(
+        Operation::Update,
+        result.as_ref().map_or_else(|error| error.label(), |_| "ok"),
+        started.elapsed(),
+    );
     result
 }
 

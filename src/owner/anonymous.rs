@@ -33,7 +33,8 @@ impl AnonymousOwner {
             return Err(CreateError::Metadata("an anonymous session has no name; use a label".to_owned()));
         }
         let creator = Creator { key: OwnerKey::ANONYMOUS, principal: None };
-        finish_create(&self.core.0, create::session(&self.core.0, creator, new, None, false)).map(|(session, _)| session)
+        finish_create(&self.core.0, create::session(&self.core.0, creator, new, None, false))
+            .map(|(session, _)| session)
     }
 
     /// Opens a session by its id; counts as use.

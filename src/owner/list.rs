@@ -174,9 +174,9 @@ pub(crate) fn all(core: &Arc<Core>, query: &ListQuery) -> Result<Page, CursorErr
     let limit = limit(query)?;
     let place = |slot: &Slot| (slot.identity.created_at, slot.identity.digest.key());
     let start = query.cursor.map(|cursor| (cursor.created_at, cursor.key));
-    let mut slots = core.registry.collect(|slot| {
-        slot.identity.role == Role::Session && start.is_none_or(|start| place(slot) < start)
-    });
+    let mut slots = core
+        .registry
+        .collect(|slot| slot.identity.role == Role::Session && start.is_none_or(|start| place(slot) < start));
     slots.sort_unstable_by_key(|slot| std::cmp::Reverse(place(slot)));
     let mut page = Page::default();
     let mut last = None;

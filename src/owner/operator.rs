@@ -57,7 +57,10 @@ impl Operator {
         };
         let Some(slot) = slot else {
             let digest = generated_digest(&id);
-            return Err(core.tombstones.find(&digest).map_or(OpenError::Unknown, |found| OpenError::Ended(found.ended)));
+            return Err(core
+                .tombstones
+                .find(&digest)
+                .map_or(OpenError::Unknown, |found| OpenError::Ended(found.ended)));
         };
         audit("session", &slot.identity.digest.tag());
         lookup::access(core, &slot, false)?;

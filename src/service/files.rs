@@ -63,7 +63,9 @@ pub enum StartError {
 #[non_exhaustive]
 pub enum DrainError {
     /// The final snapshot was not written.
-    #[error("the final snapshot was not written; drain again once the cause is mended, or what came after the last one is lost")]
+    #[error(
+        "the final snapshot was not written; drain again once the cause is mended, or what came after the last one is lost"
+    )]
     Snapshot(#[from] SnapshotError),
 }
 

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::Session;
 use crate::actor::turn::Updated;
 use crate::error::{DraftError, UpdateError};
-use crate::state::Ttl;
 use crate::state::Json;
+use crate::state::Ttl;
 
 impl Session {
     /// Sets one entry; an earlier ttl of it is gone.
@@ -21,7 +21,12 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::set`].
-    pub async fn set_with<T: Serialize + ?Sized>(&self, key: &str, value: &T, ttl: Ttl) -> Result<Updated, UpdateError> {
+    pub async fn set_with<T: Serialize + ?Sized>(
+        &self,
+        key: &str,
+        value: &T,
+        ttl: Ttl,
+    ) -> Result<Updated, UpdateError> {
         let value = Json::of(value).map_err(UpdateError::Rejected)?;
         let key = key.to_owned();
         self.update(move |draft| draft.set_json_with(&key, value.clone(), ttl)).await
@@ -52,7 +57,7 @@ impl Session {
     pub async fn append<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<Updated<u64>, UpdateError> {
         let value = Json::of(value).map_err(UpdateError::Rejected)?;
         let key = key.to_owned();
-        self.update(move |draft| draft.append_json(&key, &value)).await
+        self.update(move |draft| draft.append(&key, &value)).await
     }
 
     /// Applies a JSON merge patch (RFC 7396) to the state seen as one object; gives the keys that changed.

@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 
 use super::Session;
 use crate::actor::turn::Updated;
-use crate::error::{DraftError, ReadError, UpdateError};
+use crate::error::{ReadError, UpdateError};
+use crate::state::Json;
 
 /// A session's state seen as one `T`, whose fields are the keys. Keys that `T` does not know are left alone.
 pub struct TypedState<'a, T> {
@@ -44,7 +45,7 @@ impl<T: Serialize + DeserializeOwned> TypedState<'_, T> {
         self.session
             .update(move |draft| {
                 let mut state: T = draft.state()?;
-                let before = serde_json::to_value(&state).map_err(DraftError::Encode)?;
+                let before = Json::of(&state)?;
                 let value = change(&mut state);
                 draft.store(&before, &state)?;
                 Ok(value)

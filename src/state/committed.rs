@@ -108,6 +108,12 @@ impl Committed {
         Some(Self { entries, sliding, bytes, metadata: Arc::clone(&self.metadata), ..*self })
     }
 
+    /// Before this time no entry expires, whatever is used meanwhile.
+    pub(crate) fn quiet_until(&self) -> Timestamp {
+        let deadline = self.entries.next_deadline();
+        deadline.map_or(self.sliding.quiet_until(), |deadline| deadline.min(self.sliding.quiet_until()))
+    }
+
     /// When the next entry expires if nobody uses any more.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         let deadlines = [self.entries.next_deadline(), self.sliding.next_deadline()];

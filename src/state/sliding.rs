@@ -87,6 +87,11 @@ impl Sliding {
         self.slides.values().map(Slide::deadline).min()
     }
 
+    /// Before this time none expires.
+    pub(super) fn quiet_until(&self) -> Timestamp {
+        self.quiet_until
+    }
+
     /// Every key with the time of its last use, for files. Expired entries are left out.
     pub(crate) fn last_uses(&self) -> impl Iterator<Item = (&str, Timestamp)> {
         let uses = self.slides.iter().map(|(key, slide)| (&**key, slide.last_use.load(Relaxed)));
