@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 
-/// The most characters of another crate's message that are passed on; it may repeat what was sent.
+/// The most characters of what others wrote that are passed on; messages repeat what was sent.
 const MAX_MESSAGE: usize = 200;
 
 /// Reads and checks the arguments of a tool.
@@ -27,15 +27,20 @@ where
 }
 
 fn refused(tool: &Tool, path: &str, problem: &str) -> Failure {
-    let problem: String = problem.chars().take(MAX_MESSAGE).collect();
+    let problem = short(problem);
     match at(&tool.input_schema, path).and_then(allowed) {
         Some(allowed) => Failure::argument(path, format!("{problem}; allowed is {allowed}")),
         // A field that is missing or unknown: the message names it, the path at most what it should be in.
         None => {
-            let place = if path == "." { "arguments" } else { path };
+            let place = if path == "." { "arguments" } else { &short(path) };
             Failure::argument(place, problem)
         }
     }
+}
+
+/// What others wrote, bounded.
+pub(super) fn short(text: &str) -> String {
+    text.chars().take(MAX_MESSAGE).collect()
 }
 
 /// The schema at a path such as `set[2].key`.

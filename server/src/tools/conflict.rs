@@ -9,7 +9,9 @@ use super::read::{BYTE_BUDGET, value};
 /// The failure of an update, where a conflict shows the current revision and the values of the keys that the call named.
 pub(super) fn or_update(session: &Session, error: UpdateError, keys: &[String], now: Timestamp) -> Failure {
     match error {
-        UpdateError::Conflict(conflict) => shown(session, conflict, keys).unwrap_or_else(|ended| Failure::ended(ended, now)),
+        UpdateError::Conflict(conflict) => {
+            shown(session, conflict, keys).unwrap_or_else(|ended| Failure::ended(ended, now))
+        }
         other => Failure::update(other, now),
     }
 }

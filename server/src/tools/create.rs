@@ -29,7 +29,11 @@ pub(super) fn tool(lifetimes: &Lifetimes) -> Tool {
     );
     let seconds = |own: Option<Duration>, what: &str| {
         let most = own.map_or(MAX_SECONDS, |own| own.as_secs().max(1));
-        schema::range(1, most, &format!("{what}, in seconds. Leave it out for {}.", own.map_or("no limit".to_owned(), words::duration)))
+        schema::range(
+            1,
+            most,
+            &format!("{what}, in seconds. Leave it out for {}.", own.map_or("no limit".to_owned(), words::duration)),
+        )
     };
     let input = json!({
         "name": {

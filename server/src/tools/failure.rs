@@ -2,9 +2,7 @@
 
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
-use sessile::{
-    CreateError, DraftError, EndReason, Ended, IdError, Limit, LimitExceeded, Timestamp, UpdateError,
-};
+use sessile::{CreateError, DraftError, EndReason, Ended, IdError, Limit, LimitExceeded, Timestamp, UpdateError};
 
 use super::words;
 
@@ -147,9 +145,8 @@ impl Failure {
                 "The session is overloaded: too many updates wait in line. Nothing was written; try again in a moment.",
             ),
             UpdateError::Stopping => Self::stopping(),
-            UpdateError::Conflict(conflict) => {
-                Self::new(Code::Conflict, format!("{conflict}. Nothing was written.")).with("revision", conflict.current.get())
-            }
+            UpdateError::Conflict(conflict) => Self::new(Code::Conflict, format!("{conflict}. Nothing was written."))
+                .with("revision", conflict.current.get()),
             _ => Self::internal("the update could not be run"),
         }
     }
@@ -160,11 +157,15 @@ impl Failure {
             DraftError::LimitExceeded(limit) => Self::limit(limit),
             DraftError::WrongType { needed: "an integer", found } => Self::new(
                 Code::NotAnInteger,
-                format!("The key holds {found}, and only an integer can be incremented. Nothing was written; read_state shows the value, write_state replaces it."),
+                format!(
+                    "The key holds {found}, and only an integer can be incremented. Nothing was written; read_state shows the value, write_state replaces it."
+                ),
             ),
             DraftError::WrongType { found, .. } => Self::new(
                 Code::NotAnArray,
-                format!("The key holds {found}, and only an array can be appended to. Nothing was written; read_state shows the value, write_state replaces it."),
+                format!(
+                    "The key holds {found}, and only an array can be appended to. Nothing was written; read_state shows the value, write_state replaces it."
+                ),
             ),
             DraftError::Overflow => Self::new(
                 Code::OutOfRange,
@@ -182,7 +183,9 @@ impl Failure {
             Limit::ValueBytes => "Split the value over several keys",
             Limit::Depth => "Make the value flatter, or split it over several keys",
             Limit::TextBytes => "Shorten it",
-            _ => "Delete keys that you no longer need with write_state, or end sessions that are done with close_session",
+            _ => {
+                "Delete keys that you no longer need with write_state, or end sessions that are done with close_session"
+            }
         };
         let figures = format!("{} {}, and at most {} are allowed", limit.attempted, limit.limit, limit.allowed);
         Self::new(Code::LimitExceeded, format!("That would come to {figures}. Nothing was done. {next}."))

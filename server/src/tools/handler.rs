@@ -10,6 +10,7 @@ use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 
 use super::StateServer;
+use super::arguments::short;
 use super::call::Call;
 use super::instructions::INSTRUCTIONS;
 
@@ -50,7 +51,7 @@ impl ServerHandler for StateServer {
         let call = Call::of(&context, self.shared.clock.now())?;
         match self.run(&request.name, request.arguments, &call).await {
             Some(result) => Ok(result.into()),
-            None => Err(ErrorData::invalid_params(format!("unknown tool: {}", request.name), None)),
+            None => Err(ErrorData::invalid_params(format!("unknown tool: {}", short(&request.name)), None)),
         }
     }
 }

@@ -12,9 +12,10 @@ use super::schema::{self, Effect, MAX_HANDLE_BYTES, MAX_KEY_BYTES};
 pub(super) const NAME: &str = "increment_state";
 
 pub(super) fn tool() -> Tool {
-    let description = "Adds to an integer and returns the sum; a key that is not there counts as 0. Exact when several \
+    let description =
+        "Adds to an integer and returns the sum; a key that is not there counts as 0. Exact when several \
         agents do it at once, so use it for every counter."
-        .to_owned();
+            .to_owned();
     let input = json!({
         "session": schema::session(),
         "key": schema::key("The key of the integer."),

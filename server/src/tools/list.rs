@@ -39,7 +39,16 @@ pub(super) fn tool() -> Tool {
         "revision": schema::count("How many times it has changed."),
     });
     let fields = [
-        "session", "kind", "name", "label", "created_at", "last_active_at", "expires_at", "entries", "bytes", "revision",
+        "session",
+        "kind",
+        "name",
+        "label",
+        "created_at",
+        "last_active_at",
+        "expires_at",
+        "entries",
+        "bytes",
+        "revision",
     ];
     let output = json!({
         "sessions": { "type": "array", "items": schema::object(item, &fields), "description": "The newest first." },

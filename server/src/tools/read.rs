@@ -9,7 +9,9 @@ use sessile::{Entry, View};
 use super::call::Call;
 use super::cursor;
 use super::failure::Failure;
-use super::schema::{self, DEFAULT_LIMIT, Effect, MAX_CURSOR_BYTES, MAX_HANDLE_BYTES, MAX_KEY_BYTES, MAX_KEYS, MAX_LIMIT};
+use super::schema::{
+    self, DEFAULT_LIMIT, Effect, MAX_CURSOR_BYTES, MAX_HANDLE_BYTES, MAX_KEY_BYTES, MAX_KEYS, MAX_LIMIT,
+};
 use super::words;
 
 pub(super) const NAME: &str = "read_state";

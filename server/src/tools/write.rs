@@ -118,11 +118,15 @@ impl Plan {
         let deletes = delete.iter().enumerate().map(|(index, key)| (format!("delete[{index}]"), key));
         for (path, key) in sets.chain(deletes) {
             if !seen.insert(key) {
-                return Err(Failure::argument(&path, "this key is named twice; name each key once in `set` or `delete`"));
+                return Err(Failure::argument(
+                    &path,
+                    "this key is named twice; name each key once in `set` or `delete`",
+                ));
             }
         }
         let set = set.into_iter().enumerate().map(|(index, item)| {
-            let value = Json::of(&item.value).map_err(|error| Failure::draft(error).at(&format!("set[{index}].value")))?;
+            let value =
+                Json::of(&item.value).map_err(|error| Failure::draft(error).at(&format!("set[{index}].value")))?;
             let ttl = item.ttl_seconds.map_or(Ttl::Never, |seconds| Ttl::Absolute(Duration::from_secs(seconds)));
             Ok((item.key, value, ttl))
         });
