@@ -2,8 +2,10 @@
 
 mod auth;
 mod cli;
+mod http;
 mod log;
 mod options;
+mod shutdown;
 mod tokens;
 
 fn main() {}
