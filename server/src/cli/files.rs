@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 /// A command on a snapshot file.
-#[cfg_attr(not(test), expect(dead_code, reason = "joins `Command` together with the module that runs it"))]
 #[derive(Debug, Subcommand)]
 pub(crate) enum FileCommand {
     /// Shows what a snapshot file holds.

@@ -9,8 +9,10 @@ pub(crate) type Flags = BTreeMap<&'static str, Vec<String>>;
 
 /// Arguments of `serve`.
 #[derive(Debug, Default, Args)]
-#[command(after_help = "Each flag is also an environment variable (--max-sessions: SESSILE_MAX_SESSIONS) and a key of the \
-configuration file (max-sessions = 500). A flag goes before the environment, the environment before the file.")]
+#[command(
+    after_help = "Each flag is also an environment variable (--max-sessions: SESSILE_MAX_SESSIONS) and a key of the \
+configuration file (max-sessions = 500). A flag goes before the environment, the environment before the file."
+)]
 pub(crate) struct ServeArgs {
     /// Configuration file (TOML); its keys are the names of these flags.
     #[arg(long, value_name = "FILE")]

@@ -50,7 +50,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     if text == "never" {
         return Err("`never` has no meaning here; write a time such as 90s, 5m or 24h".into());
     }
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) && text.trim_start_matches('0') != "" {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) && !text.trim_start_matches('0').is_empty() {
         return Err(format!("`{text}` has no unit; write {text}s, {text}m or {text}h"));
     }
     let time = humantime::parse_duration(text)
@@ -92,14 +92,17 @@ pub(crate) fn host(text: &str) -> Result<String, String> {
     if plain {
         Ok(text.to_owned())
     } else {
-        Err(format!("`{text}` is not a host; write a name as in a URL, such as mcp.example.com or mcp.example.com:8808"))
+        Err(format!(
+            "`{text}` is not a host; write a name as in a URL, such as mcp.example.com or mcp.example.com:8808"
+        ))
     }
 }
 
 /// An origin as the `Origin` header names it; `:*` in place of the port fits any port.
 pub(crate) fn origin(text: &str) -> Result<String, String> {
     let host = text.split_once("://").and_then(|(scheme, rest)| {
-        let named = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+        let named =
+            !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
         named.then(|| rest.strip_suffix(":*").unwrap_or(rest))
     });
     if text == "null" || host.is_some_and(|host| host.parse::<Authority>().is_ok_and(|host| is_host(&host))) {

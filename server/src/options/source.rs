@@ -56,13 +56,8 @@ impl Sources {
     /// counts as not set, since that is how compose files and unit files leave one out.
     pub(crate) fn new(flags: Flags, environment: impl IntoIterator<Item = (String, String)>) -> Self {
         let ours = environment.into_iter().filter(|(name, value)| name.starts_with(PREFIX) && !value.is_empty());
-        let mut sources = Self {
-            flags,
-            variables: ours.collect(),
-            file: None,
-            problems: Problems::default(),
-            warnings: Vec::new(),
-        };
+        let mut sources =
+            Self { flags, variables: ours.collect(), file: None, problems: Problems::default(), warnings: Vec::new() };
         sources.warn_of_unknown_variables();
         if let Some(path) = sources.one("config", parse::path) {
             sources.file = ConfigFile::read(&path, &mut sources.problems);

@@ -126,7 +126,8 @@ fn each_wrong_value_says_what_to_write() {
 
 #[test]
 fn everything_wrong_is_told_at_once() {
-    let (_folder, path) = config("idle_timeout = '5m'\ncolour = 'red'\nmax-sessions = 1.5\nallowed-host = [1]\nformat = 'xml'");
+    let (_folder, path) =
+        config("idle_timeout = '5m'\ncolour = 'red'\nmax-sessions = 1.5\nallowed-host = [1]\nformat = 'xml'");
     let environment = environment(&[("SESSILE_AT_CAPACITY", "wait"), ("SESSILE_CONFIG", &path)]);
     let told = ServeOptions::read(flags(&[("addr", "x"), ("tokens", "t"), ("auth", "local")]), environment);
     let told = told.unwrap_err().to_string();

@@ -133,7 +133,10 @@ fn add_refuses_a_name_that_is_taken_or_unusable() {
     let (_folder, path) = file(&format!("\nbob = \"{}\"\n", TokenHash::of("b").to_hex()));
     let before = fs::read(&path).unwrap();
     let told = add(&path, "bob").unwrap_err().to_string();
-    assert!(told.contains("\"bob\" has a token already (line 2 of ") && told.contains("remove that line first"), "{told}");
+    assert!(
+        told.contains("\"bob\" has a token already (line 2 of ") && told.contains("remove that line first"),
+        "{told}"
+    );
     let told = add(&path, "").unwrap_err().to_string();
     assert!(told.contains("the name \"\" cannot be used: the subject length is lower than 1"), "{told}");
     let told = add(&path, "a\nb").unwrap_err().to_string();
