@@ -13,7 +13,7 @@ use crate::tokens::TokensError;
 pub(crate) enum Failure {
     /// Options that cannot be used.
     #[error("the options cannot be used:\n{0}")]
-    Options(#[from] Problems),
+    Options(Problems),
     /// A tokens file or token that cannot be used.
     #[error(transparent)]
     Tokens(#[from] TokensError),
@@ -39,6 +39,13 @@ pub(crate) enum Failure {
         /// What went wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+// By hand: `#[from]` would make the problems a cause as well, and tell them twice.
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::Options(problems)
+    }
 }
 
 impl Failure {
