@@ -41,13 +41,13 @@ fn a_change_to_what_is_there_already_is_none() {
         draft.set_with("slide", &1, Ttl::Sliding(seconds(10))).unwrap();
         draft.metadata_mut().label = Some("l".into());
     });
-    let changes: [&dyn Fn(&mut Draft); 11] = [
+    let changes: [Step<'_, Draft>; 11] = [
         &|_| {},
         &|draft| draft.set("a", &json!({"x": 1})).unwrap(),
         &|draft| draft.set_json("a", Json::parse(" {\"x\" :1}").unwrap()).unwrap(),
         &|draft| draft.set_with("ttl", &1, Ttl::Absolute(seconds(10))).unwrap(),
         &|draft| draft.set_with("slide", &1, Ttl::Sliding(seconds(10))).unwrap(),
-        &|draft| drop(draft.increment("ttl", 0).unwrap()),
+        &|draft| assert_eq!(draft.increment("ttl", 0).unwrap(), 1),
         &|draft| {
             draft.set("new", &1).unwrap();
             draft.remove("new");
@@ -104,7 +104,8 @@ fn caps_on_keys_and_values_hold_on_every_way_in_and_leave_the_draft_as_it_was() 
     let mut draft = Draft::stage(base, at(1), limits);
     let before: Vec<_> = draft.entries().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     let long = "x".repeat(99);
-    let tries: [(&dyn Fn(&mut Draft) -> Result<(), DraftError>, Limit, u64); 9] = [
+    type Try<'a> = Step<'a, Draft, Result<(), DraftError>>;
+    let tries: [(Try<'_>, Limit, u64); 9] = [
         (&|draft| draft.set("123456789", &1), Limit::KeyBytes, 9),
         (&|draft| draft.set("k", &long), Limit::ValueBytes, 101),
         (&|draft| draft.set_json("k", Json::of(&long)?), Limit::ValueBytes, 101),
@@ -246,7 +247,7 @@ fn a_typed_state_writes_its_difference_and_nothing_else() {
 
 #[test]
 fn metadata_is_checked_at_commit() {
-    let cases: [(&dyn Fn(&mut Metadata), Limit); 6] = [
+    let cases: [(Step<'_, Metadata>, Limit); 6] = [
         (&|metadata| metadata.label = Some("x".repeat(257)), Limit::TextBytes),
         (&|metadata| metadata.origin = Some("x".repeat(257)), Limit::TextBytes),
         (&|metadata| metadata.tags = ["x".repeat(257)].into(), Limit::TextBytes),

@@ -59,7 +59,7 @@ fn an_entry_that_one_reader_found_expired_stays_so_for_all() {
 fn touches_through_an_older_revision_count_in_the_next() {
     let one = commit_at(&empty(), at(10), |draft| draft.set_with("s", &1, Ttl::Sliding(seconds(5))).unwrap());
     let two = commit_at(&one, at(11), |draft| draft.set("other", &1).unwrap());
-    let three = commit_at(&two, at(12), |draft| drop(draft.increment("s", 1).unwrap()));
+    let three = commit_at(&two, at(12), |draft| assert_eq!(draft.increment("s", 1).unwrap(), 2));
     assert!(view(&one, at(14)).json("s").is_some());
     assert_eq!(two.next_deadline(), Some(at(19)));
     assert_eq!(three.next_deadline(), Some(at(19)));

@@ -18,6 +18,9 @@ use crate::time::Timestamp;
 
 const LIMITS: StateLimits = StateLimits { entries: 1_000, bytes: 1 << 20, value_bytes: 256 << 10, key_bytes: 256 };
 
+/// Something done to a value.
+type Step<'a, T, R = ()> = &'a dyn Fn(&mut T) -> R;
+
 fn at(seconds: u64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)
 }
@@ -69,7 +72,7 @@ impl Random {
     fn new() -> Self {
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
         let seed = std::env::var("SESSILE_SEED").map_or(clock, |seed| seed.parse().unwrap());
-        println!("SESSILE_SEED={seed}");
+        eprintln!("SESSILE_SEED={seed}");
         Self(seed)
     }
 

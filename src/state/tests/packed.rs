@@ -57,13 +57,13 @@ fn layout_v1_is_frozen() {
 #[test]
 fn every_single_damage_that_matters_is_named() {
     let good = sample().to_packed();
-    let bad = |change: &dyn Fn(&mut Vec<u8>)| {
+    let bad = |change: Step<'_, Vec<u8>>| {
         let mut bytes = good.clone();
         change(&mut bytes);
         Entries::from_packed(bytes).err().unwrap_or_else(|| panic!("damage was not seen"))
     };
     assert_eq!(bad(&|bytes| bytes[0] = 2), PackedError::Version { found: 2 });
-    let layouts: [&dyn Fn(&mut Vec<u8>); 15] = [
+    let layouts: [Step<'_, Vec<u8>>; 15] = [
         &|bytes| bytes.clear(),
         &|bytes| bytes[0] = 0,
         &|bytes| bytes.truncate(19),
@@ -74,7 +74,7 @@ fn every_single_damage_that_matters_is_named() {
         &|bytes| bytes[4..8].fill(0xff),
         &|bytes| bytes[8] = 4,
         &|bytes| bytes.push(0),
-        &|bytes| drop(bytes.pop()),
+        &|bytes| bytes.truncate(bytes.len() - 1),
         &|bytes| (bytes[28], bytes[52]) = (1, 1),
         &|bytes| bytes[56] = 2,
         &|bytes| bytes[60] = 3,
