@@ -74,8 +74,6 @@ impl Builder {
         max_tombstones_per_owner: usize => config.max_tombstones_per_owner;
         /// Whether the client id is part of the identity. Default false.
         bind_client: bool => config.bind_client;
-        /// Keeps snapshots in this folder, made if missing. Default: none are kept.
-        snapshots: Option<PathBuf> => snapshots;
         /// Encoding of snapshots. Default bincode; either is read.
         format: Format => format;
         /// Whether to start empty when the folder holds files and none of them can be used. Nothing is deleted.
@@ -93,6 +91,12 @@ impl Builder {
     pub fn max_key_bytes(mut self, bytes: u64) -> Self {
         self.config.session.key_bytes = bytes;
         self.config.bucket.key_bytes = bytes;
+        self
+    }
+
+    /// Keeps snapshots in this folder, made if missing. Default: none are kept.
+    pub fn snapshots(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.snapshots = Some(folder.into());
         self
     }
 
