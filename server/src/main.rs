@@ -16,8 +16,6 @@ mod service;
 mod shutdown;
 mod signals;
 mod tokens;
-// The service does not serve them yet.
-#[allow(dead_code)]
 mod tools;
 
 use std::io::{self, Write};

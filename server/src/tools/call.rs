@@ -1,20 +1,13 @@
 //! Who calls, and the session that the call is about.
 
+use http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::model::ErrorData;
 use rmcp::service::RequestContext;
+use sessile::mcp::{CallContext, Era};
 use sessile::{CallerOwner, OpenError, Owner, Session, Timestamp};
 
 use super::failure::{Code, Failure};
-
-/// The era of MCP that a request belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Era {
-    /// With `initialize` and `Mcp-Session-Id`.
-    Legacy,
-    /// 2026-07-28: every request stands alone.
-    Modern,
-}
 
 /// One call of a tool: what its caller may reach, and when it came.
 #[derive(Clone, Debug)]
@@ -28,8 +21,17 @@ pub(super) struct Call {
 impl Call {
     /// The call that a request carries. Without the session layer in front there is no caller, and nothing is served.
     pub(super) fn of(context: &RequestContext<RoleServer>, now: Timestamp) -> Result<Self, ErrorData> {
-        let _ = (context, now);
-        Err(ErrorData::internal_error("the request did not pass the session layer", None))
+        let context = context
+            .extensions
+            .get::<Parts>()
+            .and_then(CallContext::from_parts)
+            .ok_or_else(|| ErrorData::internal_error("the request did not pass the session layer", None))?;
+        Ok(Self {
+            owner: context.owner().clone(),
+            era: context.era,
+            protocol_session: context.protocol_session.clone(),
+            now,
+        })
     }
 
     /// Whether the caller is somebody, and so has state of its own without a handle.

@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use rmcp::model::CallToolResult;
 use serde_json::Value;
+use sessile::mcp::Era;
 use sessile::{Builder, Caller, Clock, Principal, Session, SessionService};
 
-use super::call::{Call, Era};
+use super::call::Call;
 use super::{Lifetimes, StateServer};
 
 const IDLE: Duration = Duration::from_secs(30 * 60);

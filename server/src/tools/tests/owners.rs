@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sessile::mcp::Era;
 use sessile::{AtCapacity, Caller};
 
-use super::super::call::Era;
 use super::{IDLE, World};
 
 /// A call of every tool that takes a session.
