@@ -7,6 +7,7 @@ use garde::Validate;
 
 mod bytes;
 mod entries;
+mod rules;
 mod text;
 mod v1;
 mod view;

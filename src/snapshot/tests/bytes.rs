@@ -109,6 +109,10 @@ fn a_length_that_lies_is_an_error() {
             drop(codec::decode::<SessionRecord>(&bytes));
         }
     }
+    // The id's length: the limit stops it, before anything is allocated.
+    let mut bytes = original.clone();
+    bytes[33..41].copy_from_slice(&u64::to_le_bytes(1 << 17));
+    assert_eq!(codec::decode::<SessionRecord>(&bytes), Err("LimitExceeded".to_owned()));
     let entries_at = original.len() - bincode_tail(&full());
     original[entries_at..entries_at + 8].copy_from_slice(&u64::to_le_bytes(u64::MAX));
     assert!(codec::decode::<SessionRecord>(&original).is_err());

@@ -128,7 +128,7 @@ fn json_is_strict_in_what_was_edited_too() {
         ("\"kind\":\"cart\"", "\"kind\":\"cart\",\"colour\":\"red\""),
         ("\"kind\":\"cart\"", "\"kind\":\"Cart\""),
         ("{\"colour\":\"red\"}", "{\"colour\":\"red\",\"colour\":\"blue\"}"),
-        ("{\"x\":1e400,\"y\":\"z\"}", "{\"x\":1e400,\"x\":\"z\"}"),
+        ("{\"x\":1e300,\"y\":\"z\"}", "{\"x\":1e300,\"x\":\"z\"}"),
         ("\"key\":\"n\"", "\"key\":\"größe\""),
         ("\"revision\":7,\"label\"", "\"revision\":9223372036854775808,\"label\""),
         ("2023-11-14T22:13:20.123456Z", "2023-11-31T22:13:20.123456Z"),

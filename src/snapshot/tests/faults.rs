@@ -3,7 +3,8 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
 
 use super::fixture::*;
 use crate::config::Format;
@@ -15,15 +16,18 @@ struct Failing {
     steps: Arc<Steps>,
 }
 
+#[derive(Default)]
 struct Steps {
-    made: AtomicUsize,
+    made: Mutex<Vec<&'static str>>,
     fail_at: usize,
     for_ever: bool,
 }
 
 impl Steps {
-    fn step(&self) -> io::Result<()> {
-        let number = self.made.fetch_add(1, Ordering::Relaxed);
+    fn step(&self, name: &'static str) -> io::Result<()> {
+        let mut made = self.made.lock();
+        let number = made.len();
+        made.push(name);
         let fails = number == self.fail_at || self.for_ever && number > self.fail_at;
         if fails { Err(io::Error::other("the disk is gone")) } else { Ok(()) }
     }
@@ -37,7 +41,7 @@ struct FailingFile {
 impl Write for FailingFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // A torn write: some of it gets there.
-        if let Err(error) = self.steps.step() {
+        if let Err(error) = self.steps.step("write") {
             self.file.write_all(&bytes[..bytes.len() / 2])?;
             return Err(error);
         }
@@ -51,49 +55,49 @@ impl Write for FailingFile {
 
 impl LayerFile for FailingFile {
     fn sync(&mut self) -> io::Result<()> {
-        self.steps.step()?;
+        self.steps.step("sync")?;
         self.file.sync()
     }
 }
 
 impl FileLayer for Failing {
     fn create_folder(&self, folder: &Path) -> io::Result<()> {
-        self.steps.step()?;
+        self.steps.step("create folder")?;
         StdLayer.create_folder(folder)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
-        self.steps.step()?;
+        self.steps.step("lock")?;
         StdLayer.lock(path)
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<Listed>> {
-        self.steps.step()?;
+        self.steps.step("list")?;
         StdLayer.list(folder)
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn LayerFile>> {
-        self.steps.step()?;
+        self.steps.step("create")?;
         Ok(Box::new(FailingFile { steps: self.steps.clone(), file: StdLayer.create(path)? }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
-        self.steps.step()?;
+        self.steps.step("open")?;
         StdLayer.open(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.steps.step()?;
+        self.steps.step("rename")?;
         StdLayer.rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.steps.step()?;
+        self.steps.step("remove")?;
         StdLayer.remove(path)
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        self.steps.step()?;
+        self.steps.step("sync folder")?;
         StdLayer.sync_folder(folder)
     }
 }
@@ -132,7 +136,7 @@ fn what_was_promised_is_readable_whatever_step_fails() {
                 let first = Folder::open(root.path(), Arc::new(StdLayer), CODEC).unwrap();
                 first.write(format, NOW, |writer| fill(writer, &sessions(), &[])).unwrap();
                 drop(first);
-                let steps = Arc::new(Steps { made: AtomicUsize::new(0), fail_at, for_ever });
+                let steps = Arc::new(Steps { fail_at, for_ever, ..Steps::default() });
                 let (promised, well) = life(root.path(), Arc::new(Failing { steps: steps.clone() }), format);
 
                 // The disk is back.
@@ -145,11 +149,10 @@ fn what_was_promised_is_readable_whatever_step_fails() {
                 let left = std::fs::read_dir(root.path()).unwrap().count();
                 assert_eq!(left, 1 + folder.generations().unwrap().len(), "only the lock stands beside generations");
 
-                if steps.made.load(Ordering::Relaxed) <= fail_at {
+                if steps.made.lock().len() <= fail_at {
                     assert!(well);
                     break;
                 }
-                // Only the look at the folder before it is created goes on without an answer of its own.
                 assert!(!well, "step {fail_at} failed and nobody was told");
                 fail_at += 1;
             }
@@ -181,8 +184,23 @@ fn a_file_that_cannot_be_read_is_not_called_damaged() {
     folder.write(Format::Bincode, NOW, |writer| fill(writer, &sessions(), &[])).unwrap();
     drop(folder);
     // Two looks, folder, lock, the list; then the file.
-    let steps = Arc::new(Steps { made: AtomicUsize::new(0), fail_at: 5, for_ever: false });
+    let steps = Arc::new(Steps { fail_at: 5, ..Steps::default() });
     let folder = Folder::open(path, Arc::new(Failing { steps }), CODEC).unwrap();
     assert!(matches!(folder.newest(), Err(RestoreError::Io { .. })));
     assert!(folder.newest().unwrap().file.is_some());
+}
+
+#[test]
+fn each_step_is_durable_before_the_next_one_depends_on_it() {
+    let root = tempfile::tempdir().unwrap();
+    let steps = Arc::new(Steps { fail_at: usize::MAX, ..Steps::default() });
+    let folder = Folder::open(root.path(), Arc::new(Failing { steps: steps.clone() }), CODEC).unwrap();
+    for format in FORMATS {
+        steps.made.lock().clear();
+        folder.write(format, NOW, |writer| fill(writer, &sessions(), &tombstones())).unwrap();
+        assert_eq!(*steps.made.lock(), ["list", "create", "write", "sync", "rename", "sync folder"]);
+    }
+    steps.made.lock().clear();
+    folder.retain(1).unwrap();
+    assert_eq!(*steps.made.lock(), ["list", "remove", "sync folder"]);
 }

@@ -74,7 +74,7 @@ pub(super) fn bare(digest: u8) -> SessionRecord {
 /// A session with everything optional.
 pub(super) fn full() -> SessionRecord {
     let sliding = EntryRecord { sliding_micros: Some(60_000_000), ..entry("a \"quoted\" key", "[1,null,\"\\n\"]") };
-    let expiring = EntryRecord { expires_at: Some(NOW + 5), ..entry("größe", "{\"x\":1e400,\"y\":\"z\"}") };
+    let expiring = EntryRecord { expires_at: Some(NOW + 5), ..entry("größe", "{\"x\":1e300,\"y\":\"z\"}") };
     SessionRecord {
         id: Some("cart_0123".to_owned()),
         owner: Some(OwnerRecord {

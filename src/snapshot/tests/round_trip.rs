@@ -47,13 +47,13 @@ fn many_and_large_sessions_cross_blocks() {
 #[test]
 fn the_json_format_is_one_document_with_a_record_a_line() {
     let text = String::from_utf8(sample(Format::Json)).unwrap();
-    let document: serde_json::Value = serde_json::from_str(&text.replace("1e400", "1")).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(document["sessions"].as_array().unwrap().len(), 4);
     assert_eq!(document["sessions"][0]["entries"][0]["last_used"], "2023-11-14T22:13:20.123458Z");
     assert_eq!(document["trailer"]["tombstones"], 4);
     // Header, sessions, a line between, tombstones, trailer.
     assert_eq!(text.lines().count(), 1 + 4 + 1 + 4 + 1);
-    assert!(text.contains(r#""value":{"x":1e400,"y":"z"}"#), "values stand verbatim");
+    assert!(text.contains(r#""value":{"x":1e300,"y":"z"}"#), "values stand verbatim");
 }
 
 #[test]
