@@ -7,6 +7,7 @@ mod owners;
 mod read;
 mod schemas;
 mod sessions;
+mod wire;
 mod write;
 
 use std::time::Duration;
