@@ -145,6 +145,8 @@ pub enum Limit {
     Tags,
     /// Nesting of a JSON value.
     Depth,
+    /// Seconds that a session may still live.
+    LifetimeSeconds,
 }
 
 impl fmt::Display for Limit {
@@ -162,6 +164,7 @@ impl fmt::Display for Limit {
             Self::TextBytes => "bytes of a name, label, user agent, origin or tag",
             Self::Tags => "tags of one session",
             Self::Depth => "levels of nesting in one value",
+            Self::LifetimeSeconds => "seconds of lifetime",
         })
     }
 }
@@ -260,6 +263,9 @@ pub enum UpdateError<E = DraftError> {
     /// The service is draining or stopped and takes no more updates.
     #[error("the service is shutting down and takes no more updates; connect again in a moment")]
     Stopping,
+    /// No actor could be started to run the mailbox; the update was dropped unrun.
+    #[error("no actor could be started for this session; nothing was applied, try again")]
+    Unavailable,
 }
 
 impl<E> UpdateError<E> {
@@ -273,6 +279,7 @@ impl<E> UpdateError<E> {
             Self::Overloaded { waited } => UpdateError::Overloaded { waited },
             Self::Panicked { message } => UpdateError::Panicked { message },
             Self::Stopping => UpdateError::Stopping,
+            Self::Unavailable => UpdateError::Unavailable,
         }
     }
 
@@ -286,6 +293,7 @@ impl<E> UpdateError<E> {
             Self::Overloaded { .. } => "overloaded",
             Self::Panicked { .. } => "panicked",
             Self::Stopping => "stopping",
+            Self::Unavailable => "unavailable",
         }
     }
 }

@@ -44,6 +44,11 @@ impl SessionId {
         Self(text.into())
     }
 
+    /// An id of ours or of others that was checked when it was first taken in.
+    pub(crate) fn kept(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The whole id. A secret when the session is anonymous.
     #[must_use]
     pub fn as_str(&self) -> &str {

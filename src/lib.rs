@@ -1,17 +1,81 @@
-//! The session layer for MCP servers.
+//! The session layer for MCP (Model Context Protocol) servers: sessions that survive restarts, parallel tool calls
+//! and each other.
+//!
+//! Every session is an actor: its updates are serialised by one mailbox and atomic, its reads never wait for them,
+//! and it ends when its time is up, for good. Sessions belong to whoever created them; the owner is the only road to
+//! them. Snapshots are written while work goes on, and restored at start.
+//!
+//! ```
+//! use sessile::{NewSession, Principal, SessionService};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let folder = folder.path();
+//! let service = SessionService::builder().snapshots(folder).start().await?;
+//!
+//! let alice = service.owner(&Principal::new("https://id.example", "alice"));
+//! let cart = alice.create(NewSession::of_kind("cart")?.label("groceries")).await?;
+//! cart.increment("apples", 3).await?;
+//! assert_eq!(cart.get::<u32>("apples")?, Some(3));
+//!
+//! // The id is what a tool hands to its model; it opens the session for its owner and for nobody else.
+//! let id = cart.id().as_str().to_owned();
+//! assert!(alice.open(&id).await.is_ok());
+//! assert!(service.owner(&Principal::new("https://id.example", "bob")).open(&id).await.is_err());
+//!
+//! service.drain().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! In reading order: [`SessionService`] is started by its [`Builder`]; [`Owner`] creates, opens and lists;
+//! [`Session`] reads and updates; [`Draft`] is what an update changes and [`View`] what a read sees.
 
+mod actor;
 mod config;
 mod error;
 mod id;
+#[cfg(feature = "rmcp")]
+pub mod mcp;
+mod owner;
 mod principal;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the actor layer, which uses it, is merged after it"))]
+mod service;
+mod session;
 mod snapshot;
+mod state;
+mod telemetry;
 mod time;
 
+pub use actor::import::{FileProblem, ImportOptions, ImportOutcome, ImportReport, ImportedItem, OnConflict};
+pub use actor::new_session::NewSession;
+pub use actor::restore::RestoreReport;
+pub use actor::snapshotter::{SnapshotError, SnapshotReport};
+pub use actor::sweep::SweepReport;
+pub use actor::turn::Updated;
+pub use config::{AtCapacity, Format};
 pub use error::{
     Conflict, CreateError, DraftError, EndReason, Ended, IdError, Limit, LimitExceeded, OpenError, ReadError, Revision,
     UpdateError,
 };
-pub use id::{DEFAULT_KIND, Kind, SessionId};
+pub use id::{Kind, SessionId};
+pub use owner::{AnonymousOwner, Cursor, CursorError, ListQuery, Operator, Owner, Page, Stats};
 pub use principal::{Caller, Principal};
+pub use service::{Builder, CallerOwner, DrainError, SessionService, StartError};
+pub use session::{Session, SessionInfo, TypedState};
+pub use state::{Draft, Entry, Json, Metadata, Ttl, View};
+pub use telemetry::SharedRecorder;
 pub use time::{Clock, TimeSource, Timestamp};
+
+/// The defaults of every option, and the caps that are not options.
+pub mod defaults {
+    pub use crate::config::{
+        DEFAULT_GENERATIONS, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAILBOX_TURNS, DEFAULT_MAX_BUCKET_BYTES,
+        DEFAULT_MAX_BUCKET_ENTRIES, DEFAULT_MAX_ENTRIES, DEFAULT_MAX_KEY_BYTES, DEFAULT_MAX_LIFETIME,
+        DEFAULT_MAX_OWNER_BYTES, DEFAULT_MAX_SESSION_BYTES, DEFAULT_MAX_SESSIONS, DEFAULT_MAX_SESSIONS_PER_OWNER,
+        DEFAULT_MAX_TOMBSTONES, DEFAULT_MAX_TOMBSTONES_PER_OWNER, DEFAULT_MAX_TOTAL_BYTES, DEFAULT_MAX_VALUE_BYTES,
+        DEFAULT_SNAPSHOT_EVERY, DEFAULT_SWEEP_EVERY, DEFAULT_UPDATE_TIMEOUT, MAX_CUSTOM_BYTES, MAX_DEPTH, MAX_TAGS,
+        MAX_TEXT_BYTES, MAX_TIMEOUT,
+    };
+    pub use crate::id::DEFAULT_KIND;
+}

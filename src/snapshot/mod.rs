@@ -21,6 +21,7 @@
 mod binary;
 mod codec;
 mod error;
+mod export;
 mod folder;
 mod json;
 mod layer;
@@ -30,12 +31,11 @@ mod stream;
 mod writer;
 
 pub(crate) use error::{FileError, FolderError, RecordError, RestoreError, WriteError};
-pub(crate) use folder::{Folder, Found, GenerationFile, Written};
+pub(crate) use export::write_new;
+pub(crate) use folder::{Folder, Found, GenerationFile};
 pub(crate) use layer::{FileLayer, LayerFile, StdLayer};
 pub(crate) use reader::{Item, ReadOptions, detect, read, verify};
-pub(crate) use record::{
-    EndRecord, EntriesCodec, EntryRecord, OwnerRecord, Role, SessionRecord, SlidingRecord, TombstoneRecord,
-};
+pub(crate) use record::{EndRecord, OwnerRecord, Role, SessionRecord, SlidingRecord, TombstoneRecord, entries_codec};
 pub(crate) use writer::{FileHeader, Summary, Writer};
 
 /// The version of the file formats that is written, and the newest that is read.

@@ -7,12 +7,14 @@ use garde::Validate;
 
 mod bytes;
 mod entries;
+mod packed;
 mod rules;
 mod text;
 mod v1;
 mod view;
 
 pub(crate) use entries::{EntriesCodec, EntryRecord};
+pub(crate) use packed::entries_codec;
 pub(crate) use v1::{EndRecord, OwnerRecord, Role, SessionRecord, SlidingRecord, TombstoneRecord};
 pub(super) use v1::{HeaderRecord, TrailerRecord};
 pub(super) use view::{HeaderView, SessionView, TombstoneView};

@@ -1,0 +1,179 @@
+//! What all sessions of one service share.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+
+use ractor::ActorCell;
+use tokio::runtime::Handle;
+
+use super::capacity::Capacity;
+use super::in_flight::InFlight;
+use super::owners::Owners;
+use super::registry::Registry;
+use super::snapshotter::SnapshotterRef;
+use super::tombstones::Tombstones;
+use crate::config::{Config, StateLimits};
+use crate::telemetry::Telemetry;
+use crate::time::{Clock, Timestamp};
+
+use super::slot::Role;
+
+const RUNNING: u8 = 0;
+const DRAINING: u8 = 1;
+const STOPPED: u8 = 2;
+
+/// The service behind every reference to it. Holds no actor alive and is held by none of its own parts.
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) registry: Registry,
+    pub(crate) owners: Owners,
+    pub(crate) tombstones: Tombstones,
+    pub(crate) capacity: Capacity,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) in_flight: InFlight,
+    pub(crate) changes: Changes,
+    pub(crate) runtime: Handle,
+    pub(crate) started_at: Timestamp,
+    phase: AtomicU8,
+    supervisor: OnceLock<ActorCell>,
+    pub(crate) snapshotter: OnceLock<SnapshotterRef>,
+    #[cfg(test)]
+    pub(crate) failpoints: Failpoints,
+}
+
+impl Core {
+    pub(crate) fn new(config: Config, clock: Clock, telemetry: Telemetry, runtime: Handle) -> Self {
+        Self {
+            registry: Registry::new(),
+            owners: Owners::new(),
+            tombstones: Tombstones::new(config.max_tombstones, config.max_tombstones_per_owner),
+            capacity: Capacity::new(&config),
+            in_flight: InFlight::default(),
+            changes: Changes::default(),
+            started_at: clock.now(),
+            config,
+            clock,
+            telemetry,
+            runtime,
+            phase: AtomicU8::new(RUNNING),
+            supervisor: OnceLock::new(),
+            snapshotter: OnceLock::new(),
+            #[cfg(test)]
+            failpoints: Failpoints::default(),
+        }
+    }
+
+    /// The caps on the state of a session in this role.
+    pub(crate) fn limits(&self, role: Role) -> StateLimits {
+        match role {
+            Role::Session => self.config.session,
+            Role::Bucket | Role::Global => self.config.bucket,
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.phase.load(Ordering::SeqCst) == RUNNING
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.phase.load(Ordering::SeqCst) == STOPPED
+    }
+
+    /// Takes no more work from now on.
+    pub(crate) fn start_draining(&self) {
+        self.phase.fetch_max(DRAINING, Ordering::SeqCst);
+    }
+
+    /// Stops the actors. What is still queued is dropped unrun.
+    pub(crate) fn stop(&self) {
+        self.phase.store(STOPPED, Ordering::SeqCst);
+        if let Some(snapshotter) = self.snapshotter.get() {
+            snapshotter.stop();
+        }
+        if let Some(supervisor) = self.supervisor.get() {
+            supervisor.stop(None);
+        }
+    }
+
+    pub(crate) fn supervisor(&self) -> Option<ActorCell> {
+        self.supervisor.get().cloned()
+    }
+
+    pub(crate) fn set_supervisor(&self, supervisor: ActorCell) {
+        // Set once, by `start`, before the service is handed out.
+        let _ = self.supervisor.set(supervisor);
+    }
+
+    pub(crate) fn set_snapshotter(&self, snapshotter: SnapshotterRef) {
+        if self.changes.pending() {
+            snapshotter.first_change();
+        }
+        // Set once, by `start`, before the service is handed out.
+        let _ = self.snapshotter.set(snapshotter);
+    }
+
+    /// Notes that files are behind.
+    pub(crate) fn changed(&self) {
+        if self.changes.mark()
+            && let Some(snapshotter) = self.snapshotter.get()
+        {
+            snapshotter.first_change();
+        }
+    }
+}
+
+/// Whether there is anything that the files do not hold.
+#[derive(Default)]
+pub(crate) struct Changes {
+    commits: AtomicU64,
+    touched: AtomicBool,
+    noticed: AtomicBool,
+}
+
+impl Changes {
+    /// Notes a commit, a creation or an end; true for the first since [`Changes::take`].
+    fn mark(&self) -> bool {
+        self.commits.fetch_add(1, Ordering::AcqRel);
+        !self.noticed.load(Ordering::Acquire) && !self.noticed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether a commit, a creation or an end waits to be written.
+    fn pending(&self) -> bool {
+        self.commits.load(Ordering::Acquire) > 0
+    }
+
+    /// Notes that a read moved a deadline: files should learn of it, in their own time.
+    pub(crate) fn touch(&self) {
+        if !self.touched.load(Ordering::Relaxed) {
+            self.touched.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether something has changed; from here on changes count for the next snapshot.
+    pub(crate) fn take(&self) -> bool {
+        self.noticed.store(false, Ordering::Release);
+        let touched = self.touched.swap(false, Ordering::AcqRel);
+        self.commits.swap(0, Ordering::AcqRel) > 0 || touched
+    }
+
+    /// Puts back what was taken for a snapshot that then failed.
+    pub(crate) fn put_back(&self) {
+        self.touched.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Faults that tests plant.
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct Failpoints {
+    pub(crate) failing_starts: AtomicU64,
+}
+
+#[cfg(test)]
+impl Failpoints {
+    pub(crate) fn activation_start(&self) -> Result<(), String> {
+        let left = self.failing_starts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if left.is_ok() { Err("planted".to_owned()) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,182 @@
+//! Sessions as records and back: where the live form and the stored form meet.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::core::Core;
+use super::owners::OwnerSlot;
+use super::slot::{Identity, Role, Slot};
+use super::tombstones::Tombstone;
+use crate::error::{EndReason, Ended, Revision};
+use crate::id::{Kind, ParsedId, SessionDigest, SessionId, chosen_digest, generated_digest};
+use crate::principal::{OwnerKey, Principal};
+use crate::snapshot::{
+    self, EndRecord, OwnerRecord, SessionRecord, SlidingRecord, TombstoneRecord, WriteError, Writer,
+};
+use crate::state::{Committed, Entries, Expiry, Json, Lifetime, Metadata};
+use crate::time::{Timestamp, micros};
+
+/// Writes everything: each session at one committed revision, then the tombstones, which have the last word.
+pub(crate) fn write(core: &Core, writer: &mut Writer<'_>) -> Result<(), WriteError> {
+    // The walk clones references only; encoding waits for nobody and nobody for it.
+    for slot in core.registry.collect(|_| true) {
+        if let Some(committed) = slot.peek() {
+            writer.session(&record(&slot, &committed))?;
+        }
+    }
+    core.tombstones.all().iter().try_for_each(|tombstone| writer.tombstone(&bury(tombstone)))
+}
+
+/// A session at one revision, as files hold it.
+fn record(slot: &Slot, committed: &Committed) -> SessionRecord {
+    let identity = &slot.identity;
+    let metadata = &committed.metadata;
+    let used = committed.sliding.last_uses();
+    let sliding = used.map(|(key, time)| SlidingRecord { key: key.to_owned(), last_used: time.as_micros() });
+    SessionRecord {
+        digest: identity.digest.0,
+        id: identity.id.as_deref().map(str::to_owned),
+        role: match identity.role {
+            Role::Session => snapshot::Role::Session,
+            Role::Bucket => snapshot::Role::Bucket,
+            Role::Global => snapshot::Role::Global,
+        },
+        owner: identity.owner.principal.as_ref().map(|principal| OwnerRecord {
+            issuer: principal.issuer().to_owned(),
+            subject: principal.subject().to_owned(),
+            client: principal.client().map(str::to_owned),
+        }),
+        kind: identity.kind.as_str().to_owned(),
+        name: identity.name.as_deref().map(str::to_owned),
+        created_at: identity.created_at.as_micros(),
+        last_active_at: slot.last_active().as_micros(),
+        idle_timeout: committed.lifetime.idle.map(micros),
+        ends_at: committed.lifetime.ends_at.map(Timestamp::as_micros),
+        revision: committed.revision.get(),
+        label: metadata.label.clone(),
+        user_agent: metadata.user_agent.clone(),
+        origin: metadata.origin.clone(),
+        tags: metadata.tags.iter().cloned().collect(),
+        custom: metadata.custom.as_ref().map(|json| json.as_str().to_owned()),
+        attachment: metadata.attachment.as_ref().map(|json| json.as_str().to_owned()),
+        entries: committed.entries.to_packed(),
+        sliding: sliding.collect(),
+    }
+}
+
+fn bury(tombstone: &Tombstone) -> TombstoneRecord {
+    TombstoneRecord {
+        digest: tombstone.digest.0,
+        owner: tombstone.owner.0,
+        reason: match tombstone.ended.reason {
+            EndReason::Idle => EndRecord::Idle,
+            EndReason::Lifetime => EndRecord::Lifetime,
+            EndReason::Evicted => EndRecord::Evicted,
+            EndReason::Closed => EndRecord::Closed,
+        },
+        at: tombstone.ended.at.as_micros(),
+    }
+}
+
+/// A tombstone read back.
+pub(crate) fn unearth(record: &TombstoneRecord) -> Tombstone {
+    let reason = match record.reason {
+        EndRecord::Idle => EndReason::Idle,
+        EndRecord::Lifetime => EndReason::Lifetime,
+        EndRecord::Evicted => EndReason::Evicted,
+        EndRecord::Closed => EndReason::Closed,
+    };
+    Tombstone {
+        digest: SessionDigest(record.digest),
+        owner: OwnerKey(record.owner),
+        ended: Ended { reason, at: Timestamp::from_micros(record.at) },
+    }
+}
+
+/// Builds the slot of a recorded session. It is in no table yet.
+///
+/// A deadline is the lesser of the recorded one and now plus the session's own timeout, so that a wall clock that went
+/// back lengthens no life.
+pub(crate) fn revive(core: &Core, record: SessionRecord, saved_at: Timestamp, now: Timestamp) -> Result<Slot, String> {
+    let owner = owner_of(core, &record);
+    let digest = SessionDigest(record.digest);
+    check_names(&record, &owner, digest)?;
+    let created_at = Timestamp::from_micros(record.created_at);
+    let ends_at =
+        record.ends_at.map(Timestamp::from_micros).map(|ends_at| ends_at.min(now.after(ends_at.since(created_at))));
+    let lifetime = Lifetime { idle: record.idle_timeout.map(Duration::from_micros), ends_at };
+    let metadata = Metadata {
+        label: record.label,
+        user_agent: record.user_agent,
+        origin: record.origin,
+        tags: record.tags.into_iter().collect(),
+        custom: json(record.custom)?,
+        attachment: json(record.attachment)?,
+    };
+    metadata.check().map_err(|error| error.to_string())?;
+    let entries = Entries::from_packed(record.entries).map_err(|error| error.to_string())?;
+    let used: BTreeMap<_, _> =
+        record.sliding.into_iter().map(|used| (used.key, used.last_used.min(now.as_micros()))).collect();
+    let last_use = |key: &str| used.get(key).copied().map(Timestamp::from_micros);
+    let revision = Revision::new(record.revision);
+    let committed = Committed::restored(revision, entries, metadata, lifetime, saved_at.min(now), last_use);
+    let identity = Identity {
+        digest,
+        id: record.id.map(Into::into),
+        role: match record.role {
+            snapshot::Role::Session => Role::Session,
+            snapshot::Role::Bucket => Role::Bucket,
+            snapshot::Role::Global => Role::Global,
+        },
+        kind: Kind::new(&record.kind).map_err(|error| error.to_string())?,
+        name: record.name.map(Into::into),
+        owner,
+        created_at,
+    };
+    let last_active = Timestamp::from_micros(record.last_active_at).min(now);
+    Ok(Slot::new(identity, committed, last_active, core.config.mailbox_turns))
+}
+
+fn owner_of(core: &Core, record: &SessionRecord) -> Arc<OwnerSlot> {
+    match (&record.owner, record.role) {
+        (Some(owner), _) => {
+            let mut principal = Principal::new(owner.issuer.as_str(), owner.subject.as_str());
+            if let Some(client) = &owner.client {
+                principal = principal.with_client(client.as_str());
+            }
+            core.owners.intern(principal.key(), Some(&principal))
+        }
+        (None, snapshot::Role::Global) => core.owners.intern(OwnerKey::GLOBAL, None),
+        (None, _) => core.owners.intern(OwnerKey::ANONYMOUS, None),
+    }
+}
+
+/// An edited file must not put a session under somebody else's id.
+fn check_names(record: &SessionRecord, owner: &OwnerSlot, digest: SessionDigest) -> Result<(), String> {
+    if let Some(name) = &record.name {
+        super::new_session::check_name(name).map_err(|error| error.to_string())?;
+    }
+    let Some(id) = &record.id else {
+        return if owner.is_anonymous() { Ok(()) } else { Err("an owned session has an id".to_owned()) };
+    };
+    let expected = match SessionId::parse(id).map_err(|error| error.to_string())? {
+        ParsedId::Generated(id) => generated_digest(&id),
+        ParsedId::Foreign(id) => chosen_digest(&owner.key, id.as_str()),
+    };
+    if expected == digest { Ok(()) } else { Err("its digest is not that of its id".to_owned()) }
+}
+
+fn json(text: Option<String>) -> Result<Option<Json>, String> {
+    text.map(|text| Json::parse(&text)).transpose().map_err(|error| error.to_string())
+}
+
+/// The ttl that is left to an entry, for putting it into another session.
+pub(crate) fn ttl_left(expiry: Expiry, now: Timestamp) -> Option<crate::state::Ttl> {
+    match expiry {
+        Expiry::Never => Some(crate::state::Ttl::Never),
+        Expiry::At(at) if at > now => Some(crate::state::Ttl::Absolute(at.since(now))),
+        Expiry::At(_) => None,
+        Expiry::Sliding(ttl) => Some(crate::state::Ttl::Sliding(ttl)),
+    }
+}

@@ -1,0 +1,295 @@
+//! Taking sessions from a file into a running service, and writing everything to a file elsewhere.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::core::Core;
+use super::create;
+use super::image;
+use super::in_flight::InFlight;
+use super::slot::{Role, Slot};
+use super::snapshotter::SnapshotReport;
+use super::turn::{self, Patience, Place};
+use crate::config::Format;
+use crate::error::{DraftError, Limit, LimitExceeded};
+use crate::snapshot::{
+    FileError, FileHeader, Item, ReadOptions, RecordError, SessionRecord, Writer, entries_codec, read, verify,
+};
+use crate::state::Json;
+use crate::telemetry::Operation;
+use crate::time::Timestamp;
+
+/// What an import does with a session that is here already: by its id, by its name, or as the owner's bucket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnConflict {
+    /// The one that is here stays.
+    #[default]
+    Skip,
+    /// The imported state takes the place of the one that is here, as one update with the next revision.
+    Replace,
+    /// As `Replace`, if the imported session was used later than the one that is here.
+    Newer,
+}
+
+/// How to import. The default skips what is here already.
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use]
+pub struct ImportOptions {
+    on_conflict: OnConflict,
+    dry_run: bool,
+    accept_edited: bool,
+}
+
+impl ImportOptions {
+    /// What to do with sessions that are here already.
+    pub fn on_conflict(mut self, policy: OnConflict) -> Self {
+        self.on_conflict = policy;
+        self
+    }
+
+    /// Checks and reports everything, changes nothing.
+    pub fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+
+    /// Takes a JSON file that was edited by hand: counts and checksum are not looked at, each session still is.
+    pub fn accept_edited(mut self, accept_edited: bool) -> Self {
+        self.accept_edited = accept_edited;
+        self
+    }
+}
+
+/// What became of one item of an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ImportOutcome {
+    /// It is a session here now.
+    Created,
+    /// Its state took the place of the one that was here.
+    Replaced,
+    /// One is here already and stays.
+    Kept,
+    /// It ended here, or its deadline has passed: it stays ended.
+    Ended,
+    /// It cannot be taken; what is wrong with it.
+    Refused(String),
+}
+
+/// One item of an import: the tag that names it in logs, its kind, its outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ImportedItem {
+    /// The short tag of the session.
+    pub tag: String,
+    /// What it is for.
+    pub kind: String,
+    /// What became of it.
+    pub outcome: ImportOutcome,
+}
+
+/// What an import did, or would have done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ImportReport {
+    /// Each session of the file, in its order.
+    pub items: Vec<ImportedItem>,
+    /// Remembered ends taken over.
+    pub tombstones: u64,
+    /// Whether nothing was changed because only a report was asked for.
+    pub dry_run: bool,
+}
+
+/// Why a file as a whole was not imported or exported. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileProblem {
+    /// The service is draining or stopped.
+    #[error("the service is shutting down and takes no file; try again when it runs")]
+    Stopping,
+    /// The file is damaged, newer, or none of ours.
+    #[error("{}: {problem}", path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The file could not be written.
+    #[error("{} was not written", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Core {
+    /// See [`crate::SessionService::import`].
+    pub(crate) async fn import(
+        self: &Arc<Self>,
+        path: PathBuf,
+        options: ImportOptions,
+    ) -> Result<ImportReport, FileProblem> {
+        let started = Instant::now();
+        let _accepted = InFlight::enter(self).ok_or(FileProblem::Stopping)?;
+        let (read_path, reading) =
+            (path.clone(), ReadOptions { entries: entries_codec(), accept_edited: options.accept_edited });
+        let joined = tokio::task::spawn_blocking(move || load(&read_path, &reading)).await;
+        let refused = |problem: String| FileProblem::Refused { path: path.clone(), problem };
+        let (saved_at, items) =
+            joined.map_err(|error| refused(error.to_string()))?.map_err(|error| refused(error.to_string()))?;
+        let mut report = ImportReport { dry_run: options.dry_run, ..ImportReport::default() };
+        for item in items {
+            match item {
+                Item::Session(record) => {
+                    let tag = crate::id::SessionDigest(record.digest).tag();
+                    let kind = record.kind.clone();
+                    let outcome = one(self, *record, saved_at, options).await.unwrap_or_else(ImportOutcome::Refused);
+                    report.items.push(ImportedItem { tag, kind, outcome });
+                }
+                Item::Tombstone(record) => {
+                    let tombstone = image::unearth(&record);
+                    // What lives here is not ended by a file from elsewhere.
+                    if self.registry.find(&tombstone.digest).is_none()
+                        && self.tombstones.find(&tombstone.digest).is_none()
+                    {
+                        report.tombstones += 1;
+                        if !options.dry_run {
+                            self.tombstones.bury(tombstone);
+                            self.changed();
+                        }
+                    }
+                }
+            }
+        }
+        self.telemetry.observe(Operation::Import, "ok", started.elapsed());
+        Ok(report)
+    }
+
+    /// See [`crate::SessionService::export`].
+    pub(crate) async fn export(self: &Arc<Self>, path: PathBuf, format: Format) -> Result<SnapshotReport, FileProblem> {
+        let started = Instant::now();
+        let taken_at = self.clock.now();
+        let (core, target) = (Arc::clone(self), path.clone());
+        let written = tokio::task::spawn_blocking(move || save(&core, &target, format, taken_at)).await;
+        let failed = |source| FileProblem::Write { path: path.clone(), source };
+        let summary = written.map_err(|error| failed(error.into()))?.map_err(failed)?;
+        Ok(SnapshotReport {
+            path,
+            bytes: summary.bytes,
+            sessions: summary.sessions,
+            tombstones: summary.tombstones,
+            taken_at,
+            took: started.elapsed(),
+        })
+    }
+}
+
+/// Reads a file whole before anything is built from it: a file is refused as a whole or not at all.
+fn load(path: &std::path::Path, options: &ReadOptions) -> Result<(Timestamp, Vec<Item>), FileError> {
+    let summary = verify(&mut File::open(path)?, options)?;
+    let mut items = Vec::new();
+    read(&mut File::open(path)?, options, &mut |item| {
+        items.push(item);
+        Ok::<_, RecordError>(())
+    })?;
+    Ok((Timestamp::from_micros(summary.header.created_at), items))
+}
+
+fn save(
+    core: &Core,
+    path: &std::path::Path,
+    format: Format,
+    taken_at: Timestamp,
+) -> Result<crate::snapshot::Summary, Box<dyn std::error::Error + Send + Sync>> {
+    crate::snapshot::write_new(path, |output| {
+        let mut writer = Writer::new(output, FileHeader::new(format, taken_at.as_micros(), 0), entries_codec())?;
+        image::write(core, &mut writer)?;
+        Ok(writer.finish()?)
+    })
+}
+
+async fn one(
+    core: &Arc<Core>,
+    record: SessionRecord,
+    saved_at: Timestamp,
+    options: ImportOptions,
+) -> Result<ImportOutcome, String> {
+    let now = core.clock.now();
+    let slot = image::revive(core, record, saved_at, now)?;
+    if core.tombstones.find(&slot.identity.digest).is_some() || slot.due(now).is_some() {
+        return Ok(ImportOutcome::Ended);
+    }
+    check_caps(core, &slot).map_err(|error| error.to_string())?;
+    match here(core, &slot) {
+        None if options.dry_run => Ok(ImportOutcome::Created),
+        None => {
+            create::adopt(core, Arc::new(slot), now).map_err(|error| error.to_string())?;
+            Ok(ImportOutcome::Created)
+        }
+        Some(standing) => {
+            let newer = slot.last_active() > standing.last_active();
+            match options.on_conflict {
+                OnConflict::Skip => Ok(ImportOutcome::Kept),
+                OnConflict::Newer if !newer => Ok(ImportOutcome::Kept),
+                _ if options.dry_run => Ok(ImportOutcome::Replaced),
+                _ => replace(core, &standing, &slot, now).await,
+            }
+        }
+    }
+}
+
+/// The live session whose place the imported one would take.
+fn here(core: &Core, slot: &Slot) -> Option<Arc<Slot>> {
+    let identity = &slot.identity;
+    let same = core.registry.find(&identity.digest);
+    same.or_else(|| {
+        let key = {
+            let index = identity.owner.index.lock();
+            match identity.role {
+                Role::Session => identity.name.as_ref().and_then(|name| index.names.get(name)).copied(),
+                Role::Bucket | Role::Global => index.bucket,
+            }
+        };
+        key.and_then(|key| core.registry.by_key(&key))
+    })
+}
+
+/// The caps of this service hold for what comes from another, too.
+fn check_caps(core: &Core, slot: &Slot) -> Result<(), LimitExceeded> {
+    let Some(committed) = slot.peek() else { return Ok(()) };
+    let limits = core.limits(slot.identity.role);
+    let cap = |limit, attempted: u64, allowed| {
+        if attempted > allowed { Err(LimitExceeded { limit, allowed, attempted }) } else { Ok(()) }
+    };
+    cap(Limit::Entries, committed.entries.len() as u64, limits.entries)?;
+    cap(Limit::SessionBytes, committed.bytes, limits.bytes)?;
+    committed.entries.iter().try_for_each(|entry| {
+        cap(Limit::KeyBytes, entry.key.len() as u64, limits.key_bytes)?;
+        cap(Limit::ValueBytes, entry.value.len() as u64, limits.value_bytes)
+    })
+}
+
+async fn replace(
+    core: &Arc<Core>,
+    standing: &Arc<Slot>,
+    imported: &Slot,
+    now: Timestamp,
+) -> Result<ImportOutcome, String> {
+    let Some(state) = imported.peek() else { return Ok(ImportOutcome::Ended) };
+    let update = turn::update(core, standing, None, Patience::Wait, Place::Anywhere, move |draft| {
+        draft.clear();
+        for entry in state.entries.iter().filter(|entry| state.is_live(entry, now)) {
+            let Some(ttl) = image::ttl_left(entry.expiry, now) else { continue };
+            draft.set_json_with(entry.key, Json::parse(entry.value)?, ttl)?;
+        }
+        *draft.metadata_mut() = (*state.metadata).clone();
+        Ok::<_, DraftError>(())
+    });
+    update.await.map(|_| ImportOutcome::Replaced).map_err(|error| error.to_string())
+}

@@ -1,0 +1,48 @@
+//! Work that was accepted and is not done yet: what a drain waits for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Notify;
+
+use super::core::Core;
+
+/// Counts accepted work.
+#[derive(Default)]
+pub(crate) struct InFlight {
+    count: AtomicU64,
+    idle: Notify,
+}
+
+/// One piece of accepted work; done when dropped.
+pub(crate) struct Accepted(Arc<Core>);
+
+impl InFlight {
+    /// Accepts work, unless the service takes no more.
+    pub(crate) fn enter(core: &Arc<Core>) -> Option<Accepted> {
+        // Counted before the phase is looked at: a drain that sees zero after setting the phase has missed nobody.
+        core.in_flight.count.fetch_add(1, Ordering::SeqCst);
+        let accepted = Accepted(Arc::clone(core));
+        core.is_running().then_some(accepted)
+    }
+
+    /// Waits until nothing is in flight.
+    pub(crate) async fn settled(&self) {
+        loop {
+            let mut idle = std::pin::pin!(self.idle.notified());
+            idle.as_mut().enable();
+            if self.count.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+impl Drop for Accepted {
+    fn drop(&mut self) {
+        if self.0.in_flight.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.in_flight.idle.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The bounded queue of a session's turns. It lives in the slot, so nothing is lost while no actor runs.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use super::core::Core;
+use super::slot::Slot;
+use super::token::Token;
+
+/// What a turn does when its time comes; it answers its caller itself.
+pub(crate) type Job = Box<dyn FnOnce(&Arc<Core>, &Arc<Slot>) + Send>;
+
+/// A queued turn.
+pub(crate) enum Turn {
+    /// Run by whoever holds the run token.
+    Inline(Job),
+    /// Run on the blocking pool, the token with it.
+    Blocking(Job),
+}
+
+/// The mailbox of one session.
+pub(crate) struct Mailbox {
+    permits: Semaphore,
+    inner: Mutex<Inner>,
+}
+
+/// Invariant: while `running` is false the queue is empty, so that no turn waits for nobody.
+#[derive(Default)]
+struct Inner {
+    running: bool,
+    failed_starts: u8,
+    queue: VecDeque<Turn>,
+}
+
+/// One place in a mailbox; it travels inside the turn and frees the place when the turn is done or dropped.
+pub(crate) struct Permit(Arc<Slot>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.mailbox.permits.add_permits(1);
+    }
+}
+
+impl Mailbox {
+    pub(crate) fn new(turns: usize) -> Self {
+        Self { permits: Semaphore::new(turns), inner: Mutex::default() }
+    }
+
+    /// A place if one is free now.
+    pub(crate) fn try_permit(slot: &Arc<Slot>) -> Option<Permit> {
+        slot.mailbox.permits.try_acquire().ok().map(|permit| {
+            permit.forget();
+            Permit(Arc::clone(slot))
+        })
+    }
+
+    /// A place, waiting in line for up to `patience`.
+    ///
+    /// # Cancellation
+    /// Dropping the future gives up the place in line and nothing else.
+    pub(crate) async fn permit(slot: &Arc<Slot>, patience: Duration) -> Option<Permit> {
+        if let Some(permit) = Self::try_permit(slot) {
+            return Some(permit);
+        }
+        match tokio::time::timeout(patience, slot.mailbox.permits.acquire()).await {
+            Ok(Ok(permit)) => {
+                permit.forget();
+                Some(Permit(Arc::clone(slot)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The run token, if nobody runs the mailbox.
+    pub(crate) fn try_run(core: &Arc<Core>, slot: &Arc<Slot>) -> Option<Token> {
+        let mut inner = slot.mailbox.inner.lock();
+        if inner.running {
+            return None;
+        }
+        inner.running = true;
+        Some(Token::new(core, slot))
+    }
+
+    /// Queues a turn; gives the run token when nobody runs the mailbox.
+    pub(crate) fn push(core: &Arc<Core>, slot: &Arc<Slot>, turn: Turn) -> Option<Token> {
+        let mut inner = slot.mailbox.inner.lock();
+        inner.queue.push_back(turn);
+        if inner.running {
+            return None;
+        }
+        inner.running = true;
+        Some(Token::new(core, slot))
+    }
+
+    /// The next turn; `None` also ends the run, in one step, so that a turn queued meanwhile finds somebody.
+    pub(crate) fn next_or_rest(&self) -> Option<Turn> {
+        let mut inner = self.inner.lock();
+        let turn = inner.queue.pop_front();
+        inner.failed_starts = 0;
+        inner.running = turn.is_some();
+        turn
+    }
+
+    /// Ends the run if nothing waits; says whether something does.
+    pub(crate) fn rest_if_empty(&self) -> bool {
+        let mut inner = self.inner.lock();
+        inner.running = !inner.queue.is_empty();
+        inner.running
+    }
+
+    /// Called when a token was dropped with turns waiting: true when another start should be tried.
+    pub(crate) fn another_start(&self, most: u8) -> bool {
+        let mut inner = self.inner.lock();
+        inner.failed_starts = inner.failed_starts.saturating_add(1);
+        inner.failed_starts <= most
+    }
+
+    /// Gives up what waits: the turns are dropped unrun, which tells their callers.
+    pub(crate) fn abandon(&self) {
+        let turns = {
+            let mut inner = self.inner.lock();
+            inner.running = false;
+            inner.failed_starts = 0;
+            std::mem::take(&mut inner.queue)
+        };
+        drop(turns);
+    }
+
+    /// Turns that wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.inner.lock().queue.len()
+    }
+}

@@ -1,0 +1,28 @@
+//! Sessions as actors: slots and their mailboxes, the actors lent to them, supervision, the snapshotter.
+//!
+//! The only folder that names ractor. In reading order: a [`slot`] holds a session's committed state; its [`mailbox`]
+//! queues turns; whoever holds the run [`token`] runs them, a [`turn`] at a time; a turn [`commit`]s. An
+//! [`activation`] is a ractor actor that holds the token for a while.
+
+pub(crate) mod activation;
+pub(crate) mod capacity;
+pub(crate) mod commit;
+pub(crate) mod core;
+pub(crate) mod create;
+pub(crate) mod end;
+pub(crate) mod image;
+pub(crate) mod import;
+pub(crate) mod in_flight;
+pub(crate) mod lookup;
+pub(crate) mod mailbox;
+pub(crate) mod new_session;
+pub(crate) mod owners;
+pub(crate) mod registry;
+pub(crate) mod restore;
+pub(crate) mod slot;
+pub(crate) mod snapshotter;
+pub(crate) mod supervisor;
+pub(crate) mod sweep;
+pub(crate) mod token;
+pub(crate) mod tombstones;
+pub(crate) mod turn;

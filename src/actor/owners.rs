@@ -1,0 +1,109 @@
+//! The owner table: what belongs to whom, so that listing, closing all and caps per owner are cheap and atomic.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use dashmap::DashMap;
+use parking_lot::Mutex;
+
+use super::slot::Slot;
+use crate::id::SessionKey;
+use crate::principal::{OwnerKey, Principal};
+use crate::time::Timestamp;
+
+/// One owner that has sessions.
+pub(crate) struct OwnerSlot {
+    pub(crate) key: OwnerKey,
+    /// `None` for the owner of anonymous sessions and for the global one.
+    pub(crate) principal: Option<Principal>,
+    pub(crate) bytes: AtomicU64,
+    pub(crate) index: Mutex<Index>,
+}
+
+/// An owner's sessions. Locked for look-ups and changes alone; a registry shard may be locked inside it, never outside.
+#[derive(Default)]
+pub(crate) struct Index {
+    /// By creation, for listing; the bucket is not among them.
+    pub(crate) sessions: BTreeSet<(Timestamp, SessionKey)>,
+    pub(crate) names: BTreeMap<Box<str>, SessionKey>,
+    pub(crate) bucket: Option<SessionKey>,
+}
+
+impl Index {
+    pub(crate) fn add(&mut self, slot: &Slot) {
+        let key = slot.identity.digest.key();
+        if slot.identity.role == super::slot::Role::Session {
+            self.sessions.insert((slot.identity.created_at, key));
+        } else {
+            self.bucket = Some(key);
+        }
+        if let Some(name) = &slot.identity.name {
+            self.names.insert(name.clone(), key);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, slot: &Slot) {
+        let key = slot.identity.digest.key();
+        self.sessions.remove(&(slot.identity.created_at, key));
+        if self.bucket == Some(key) {
+            self.bucket = None;
+        }
+        if let Some(name) = &slot.identity.name
+            && self.names.get(name) == Some(&key)
+        {
+            self.names.remove(name);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.sessions.is_empty() && self.bucket.is_none()
+    }
+}
+
+/// All owners that have sessions.
+pub(crate) struct Owners {
+    slots: DashMap<OwnerKey, Arc<OwnerSlot>>,
+    anonymous: Arc<OwnerSlot>,
+}
+
+impl Owners {
+    pub(crate) fn new() -> Self {
+        Self { slots: DashMap::new(), anonymous: Arc::new(OwnerSlot::new(OwnerKey::ANONYMOUS, None)) }
+    }
+
+    /// The owner's slot, if it has sessions.
+    pub(crate) fn find(&self, key: &OwnerKey) -> Option<Arc<OwnerSlot>> {
+        self.slots.get(key).map(|slot| Arc::clone(slot.value()))
+    }
+
+    /// The owner's slot, made when it is missing.
+    pub(crate) fn intern(&self, key: OwnerKey, principal: Option<&Principal>) -> Arc<OwnerSlot> {
+        if key == OwnerKey::ANONYMOUS {
+            return Arc::clone(&self.anonymous);
+        }
+        let slot = self.slots.entry(key).or_insert_with(|| Arc::new(OwnerSlot::new(key, principal.cloned())));
+        Arc::clone(slot.value())
+    }
+
+    /// Forgets owners that have no session and that nobody refers to.
+    pub(crate) fn forget_idle(&self) {
+        // Under the shard's lock nobody can take a new reference, so a count of one stays one.
+        self.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || !slot.index.lock().is_empty());
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+}
+
+impl OwnerSlot {
+    fn new(key: OwnerKey, principal: Option<Principal>) -> Self {
+        Self { key, principal, bytes: AtomicU64::new(0), index: Mutex::default() }
+    }
+
+    /// Anonymous sessions are reached by id alone: nobody lists them, no cap counts them together.
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.key == OwnerKey::ANONYMOUS
+    }
+}

@@ -1,0 +1,58 @@
+//! Id to slot: the table of all sessions.
+
+use std::hash::RandomState;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+
+use super::slot::Slot;
+use crate::id::{SessionDigest, SessionKey};
+
+/// With this many shards a walk over a million sessions stalls no writer for longer than a thousandth of the walk.
+const SHARDS: usize = 1_024;
+
+/// All slots of one service. No guard of the map ever leaves this file.
+pub(crate) struct Registry {
+    slots: DashMap<SessionKey, Arc<Slot>, RandomState>,
+}
+
+impl Registry {
+    pub(crate) fn new() -> Self {
+        Self { slots: DashMap::with_hasher_and_shard_amount(RandomState::new(), SHARDS) }
+    }
+
+    /// The slot of this very digest: equal keys of different digests do not meet.
+    pub(crate) fn find(&self, digest: &SessionDigest) -> Option<Arc<Slot>> {
+        self.by_key(&digest.key()).filter(|slot| slot.identity.digest == *digest)
+    }
+
+    pub(crate) fn by_key(&self, key: &SessionKey) -> Option<Arc<Slot>> {
+        self.slots.get(key).map(|slot| Arc::clone(slot.value()))
+    }
+
+    /// Puts a slot in; gives it back when its key is taken.
+    pub(crate) fn insert(&self, slot: Arc<Slot>) -> Result<(), Arc<Slot>> {
+        match self.slots.entry(slot.identity.digest.key()) {
+            Entry::Occupied(taken) => Err(Arc::clone(taken.get())),
+            Entry::Vacant(free) => {
+                free.insert(slot);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes this very slot out.
+    pub(crate) fn remove(&self, slot: &Arc<Slot>) {
+        self.slots.remove_if(&slot.identity.digest.key(), |_, held| Arc::ptr_eq(held, slot));
+    }
+
+    /// Slots that `keep` picks, in no order. One shard at a time is held, for `keep` alone, which must not block.
+    pub(crate) fn collect(&self, keep: impl Fn(&Slot) -> bool) -> Vec<Arc<Slot>> {
+        self.slots.iter().filter(|slot| keep(slot.value())).map(|slot| Arc::clone(slot.value())).collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+}

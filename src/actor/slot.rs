@@ -1,0 +1,195 @@
+//! A session's place: who owns it, its committed state, its deadlines, its mailbox.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::mailbox::Mailbox;
+use super::owners::OwnerSlot;
+use crate::error::{EndReason, Ended};
+use crate::id::{Kind, SessionDigest};
+use crate::state::{Committed, Metadata};
+use crate::time::{Timestamp, micros};
+
+/// What part a session plays for its owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Role {
+    /// One of any number, reached by id.
+    Session,
+    /// The owner's own, reached without an id.
+    Bucket,
+    /// The one shared by all.
+    Global,
+}
+
+/// What stays the same for as long as a session lives.
+pub(crate) struct Identity {
+    pub(crate) digest: SessionDigest,
+    /// The id as given out; `None` for an anonymous session, whose id is a secret nobody but its holder keeps.
+    pub(crate) id: Option<Box<str>>,
+    pub(crate) role: Role,
+    pub(crate) kind: Kind,
+    pub(crate) name: Option<Box<str>>,
+    pub(crate) owner: Arc<OwnerSlot>,
+    pub(crate) created_at: Timestamp,
+}
+
+/// One session in the registry.
+pub(crate) struct Slot {
+    pub(crate) identity: Identity,
+    pub(crate) mailbox: Mailbox,
+    last_active: AtomicU64,
+    /// Mirrors of the committed lifetime, so that a sweep looks at no state. `NEVER` where there is no limit.
+    idle: AtomicU64,
+    ends_at: AtomicU64,
+    /// Before this time no entry expires.
+    quiet_until: AtomicU64,
+    cell: Mutex<Cell>,
+}
+
+const NEVER: u64 = u64::MAX;
+
+/// Held for the clone or the swap of a pointer alone; no user code ever runs under it.
+struct Cell {
+    committed: Arc<Committed>,
+    ended: Option<Ended>,
+}
+
+/// Why an access found no live session.
+pub(crate) enum Gone {
+    /// It has ended.
+    Ended(Ended),
+    /// Its deadline has passed and nobody has ended it yet.
+    Due(Ended),
+}
+
+/// How a session's last commit was replaced.
+pub(crate) enum Swap {
+    /// The new state is published; the old one is handed back to be dropped outside the lock.
+    Done(Arc<Committed>),
+    /// The session has ended meanwhile.
+    Ended(Ended),
+    /// The closure that settles the bytes refused.
+    Refused(crate::error::LimitExceeded),
+}
+
+impl Slot {
+    pub(crate) fn new(identity: Identity, committed: Committed, last_active: Timestamp, turns: usize) -> Self {
+        let slot = Self {
+            identity,
+            mailbox: Mailbox::new(turns),
+            last_active: AtomicU64::new(last_active.as_micros()),
+            idle: AtomicU64::new(NEVER),
+            ends_at: AtomicU64::new(NEVER),
+            quiet_until: AtomicU64::new(NEVER),
+            cell: Mutex::new(Cell { committed: Arc::new(committed), ended: None }),
+        };
+        slot.mirror(&slot.cell.lock().committed);
+        slot
+    }
+
+    /// The committed state, touched if asked. The only thing a read does.
+    pub(crate) fn live(&self, now: Timestamp, touch: bool) -> Result<Arc<Committed>, Gone> {
+        let cell = self.cell.lock();
+        if let Some(ended) = cell.ended {
+            return Err(Gone::Ended(ended));
+        }
+        if let Some(due) = self.due(now) {
+            return Err(Gone::Due(due));
+        }
+        if touch {
+            self.last_active.fetch_max(now.as_micros(), Ordering::Relaxed);
+        }
+        Ok(Arc::clone(&cell.committed))
+    }
+
+    /// The committed state whether or not its deadline has passed; `None` once ended. For files and listings.
+    pub(crate) fn peek(&self) -> Option<Arc<Committed>> {
+        let cell = self.cell.lock();
+        cell.ended.is_none().then(|| Arc::clone(&cell.committed))
+    }
+
+    /// How the session ended, if it has.
+    pub(crate) fn ended(&self) -> Option<Ended> {
+        self.cell.lock().ended
+    }
+
+    /// The end that its deadline brings, if that has passed. Looks at atomics alone.
+    pub(crate) fn due(&self, now: Timestamp) -> Option<Ended> {
+        let (at, reason) = self.deadline()?;
+        (at <= now).then_some(Ended { reason, at })
+    }
+
+    /// The nearer of idle timeout and max lifetime.
+    pub(crate) fn deadline(&self) -> Option<(Timestamp, EndReason)> {
+        let idle = match self.idle.load(Ordering::Relaxed) {
+            NEVER => NEVER,
+            idle => self.last_active.load(Ordering::Relaxed).saturating_add(idle),
+        };
+        let ends_at = self.ends_at.load(Ordering::Relaxed);
+        match (idle, ends_at) {
+            (NEVER, NEVER) => None,
+            (idle, ends_at) if idle < ends_at => Some((Timestamp::from_micros(idle), EndReason::Idle)),
+            (_, ends_at) => Some((Timestamp::from_micros(ends_at), EndReason::Lifetime)),
+        }
+    }
+
+    /// Whether an entry may have expired. Looks at an atomic alone.
+    pub(crate) fn may_purge(&self, now: Timestamp) -> bool {
+        self.quiet_until.load(Ordering::Relaxed) <= now.as_micros()
+    }
+
+    /// When it was last used.
+    pub(crate) fn last_active(&self) -> Timestamp {
+        Timestamp::from_micros(self.last_active.load(Ordering::Relaxed))
+    }
+
+    /// Publishes `next`. `settle` gets the bytes before and after, under the lock, and may refuse.
+    pub(crate) fn publish(
+        &self,
+        next: Arc<Committed>,
+        settle: impl FnOnce(u64, u64) -> Result<(), crate::error::LimitExceeded>,
+    ) -> Swap {
+        let mut cell = self.cell.lock();
+        if let Some(ended) = cell.ended {
+            return Swap::Ended(ended);
+        }
+        if let Err(limit) = settle(cell.committed.bytes, next.bytes) {
+            return Swap::Refused(limit);
+        }
+        self.mirror(&next);
+        Swap::Done(std::mem::replace(&mut cell.committed, next))
+    }
+
+    /// Replaces `base` by an equal state without its expired entries, if `base` is still the committed one.
+    pub(crate) fn purge(&self, base: &Arc<Committed>, purged: Arc<Committed>) -> Option<u64> {
+        let mut cell = self.cell.lock();
+        if cell.ended.is_some() || !Arc::ptr_eq(&cell.committed, base) {
+            return None;
+        }
+        let freed = base.bytes.saturating_sub(purged.bytes);
+        self.mirror(&purged);
+        cell.committed = purged;
+        Some(freed)
+    }
+
+    /// Marks the session ended and lets go of its state; `None` when it had ended before, or when `still` no longer holds.
+    pub(crate) fn finish(&self, ended: Ended, still: impl FnOnce(&Self) -> bool) -> Option<Arc<Committed>> {
+        let mut cell = self.cell.lock();
+        if cell.ended.is_some() || !still(self) {
+            return None;
+        }
+        cell.ended = Some(ended);
+        let empty = Committed::new(Metadata::default(), cell.committed.lifetime);
+        Some(std::mem::replace(&mut cell.committed, Arc::new(empty)))
+    }
+
+    fn mirror(&self, committed: &Committed) {
+        let idle = committed.lifetime.idle.map_or(NEVER, micros);
+        let ends_at = committed.lifetime.ends_at.map_or(NEVER, Timestamp::as_micros);
+        self.idle.store(idle, Ordering::Relaxed);
+        self.ends_at.store(ends_at, Ordering::Relaxed);
+        self.quiet_until.store(committed.quiet_until().as_micros(), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,220 @@
+//! The snapshotter: writes files one at a time, on the blocking pool, while updates go on.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr};
+use tokio::time::Instant;
+
+use super::core::Core;
+use super::image;
+use crate::config::SnapshotOptions;
+use crate::snapshot::Folder;
+use crate::time::Timestamp;
+
+/// After the first change a snapshot follows so soon, as long as the last one was quick.
+const SOON: Duration = Duration::from_secs(1);
+/// What counts as quick.
+const QUICK: Duration = Duration::from_millis(100);
+
+/// A snapshot that is safe on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SnapshotReport {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Sessions in it, buckets among them.
+    pub sessions: u64,
+    /// Remembered ends in it.
+    pub tombstones: u64,
+    /// When it was begun.
+    pub taken_at: Timestamp,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Why a snapshot was not written. The earlier ones are as they were.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// The service keeps no files.
+    #[error("the service was built without a folder for snapshots; set one with `snapshots`")]
+    NoFolder,
+    /// The service has stopped.
+    #[error("the service has stopped and writes no more snapshots")]
+    Stopped,
+    /// The file was not written.
+    #[error("the snapshot was not written; the earlier ones are as they were")]
+    Write(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+type Answer = Result<SnapshotReport, SnapshotError>;
+
+/// The actor.
+struct Snapshotter;
+
+struct State {
+    core: Weak<Core>,
+    folder: Arc<Folder>,
+    options: SnapshotOptions,
+    /// How long the last one took.
+    last: Duration,
+    /// Whether one is due soon after a change.
+    soon: bool,
+}
+
+enum Message {
+    /// The interval is over.
+    IntervalOver,
+    /// Something changed for the first time since the last snapshot.
+    FirstChange,
+    /// A second has passed since that.
+    SoonOver,
+    /// Somebody wants one now.
+    Now(RpcReplyPort<Answer>),
+}
+
+/// A way to talk to the snapshotter.
+pub(crate) struct SnapshotterRef(ActorRef<Message>);
+
+/// Starts the snapshotter under the service's supervisor.
+pub(crate) async fn start(
+    core: &Arc<Core>,
+    folder: Folder,
+    options: SnapshotOptions,
+    supervisor: ActorCell,
+) -> Result<SnapshotterRef, SpawnErr> {
+    let state =
+        State { core: Arc::downgrade(core), folder: Arc::new(folder), options, last: Duration::ZERO, soon: false };
+    let (actor, _) = ractor::ActorRuntime::<Snapshotter>::spawn_linked(None, Snapshotter, state, supervisor).await?;
+    Ok(SnapshotterRef(actor))
+}
+
+impl SnapshotterRef {
+    /// Called by the first change after a snapshot.
+    pub(crate) fn first_change(&self) {
+        // A snapshotter that has stopped needs no telling.
+        let _ = self.0.send_message(Message::FirstChange);
+    }
+
+    pub(crate) fn stop(&self) {
+        self.0.stop(None);
+    }
+
+    /// Writes one now.
+    pub(crate) async fn now(&self) -> Answer {
+        match self.0.call(Message::Now, None).await {
+            Ok(ractor::rpc::CallResult::Success(answer)) => answer,
+            _ => Err(SnapshotError::Stopped),
+        }
+    }
+
+    /// Stops and waits until the folder is let go.
+    pub(crate) async fn stopped(&self) {
+        // It stops either way; a time limit is not needed.
+        let _ = self.0.stop_and_wait(None, None).await;
+    }
+}
+
+impl Actor for Snapshotter {
+    type Msg = Message;
+    type State = State;
+    type Arguments = State;
+
+    async fn pre_start(&self, myself: ActorRef<Message>, state: State) -> Result<State, ActorProcessingErr> {
+        drop(myself.send_after(state.options.every, || Message::IntervalOver));
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some(core) = state.core.upgrade() else { return Ok(()) };
+        match message {
+            Message::FirstChange => {
+                if state.last < QUICK && !state.soon {
+                    state.soon = true;
+                    drop(myself.send_after(SOON, || Message::SoonOver));
+                }
+            }
+            Message::SoonOver => {
+                state.soon = false;
+                if_changed(&core, state).await;
+            }
+            Message::IntervalOver => {
+                if_changed(&core, state).await;
+                // Re-armed after it is done, so that ticks never pile up.
+                drop(myself.send_after(state.options.every, || Message::IntervalOver));
+            }
+            Message::Now(reply) => {
+                core.changes.take();
+                let answer = take(&core, state).await;
+                // Whoever asked may have gone; the snapshot stands.
+                let _ = reply.send(answer);
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn if_changed(core: &Arc<Core>, state: &mut State) {
+    if core.changes.take()
+        && let Err(error) = take(core, state).await
+    {
+        let detail = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        tracing::error!(%error, detail, "a snapshot failed; the next is tried after the interval");
+    }
+}
+
+async fn take(core: &Arc<Core>, state: &mut State) -> Answer {
+    let started = Instant::now();
+    let taken_at = core.clock.now();
+    let (writing, folder, options) = (Arc::clone(core), Arc::clone(&state.folder), state.options.clone());
+    let written = tokio::task::spawn_blocking(move || {
+        let written = folder.write(options.format, taken_at.as_micros(), |writer| image::write(&writing, writer))?;
+        if let Err(error) = folder.retain(options.generations) {
+            tracing::warn!(%error, "an old snapshot could not be removed");
+        }
+        Ok::<_, crate::snapshot::WriteError>(written)
+    })
+    .await;
+    let took = started.elapsed();
+    state.last = took;
+    core.telemetry.snapshot_seconds.record(took.as_secs_f64());
+    match written {
+        Ok(Ok(written)) => {
+            core.telemetry.snapshot_bytes.set(written.bytes as f64);
+            core.telemetry.snapshot_last_success.set(taken_at.as_micros() as f64 / 1e6);
+            core.telemetry.observe(crate::telemetry::Operation::Snapshot, "ok", took);
+            let (sessions, tombstones) = (written.summary.sessions, written.summary.tombstones);
+            tracing::debug!(bytes = written.bytes, sessions, millis = took.as_millis() as u64, "snapshot written");
+            Ok(SnapshotReport { path: written.path, bytes: written.bytes, sessions, tombstones, taken_at, took })
+        }
+        Ok(Err(error)) => Err(failed(core, took, error.into())),
+        Err(error) => Err(failed(core, took, error.into())),
+    }
+}
+
+fn failed(core: &Core, took: Duration, error: Box<dyn std::error::Error + Send + Sync>) -> SnapshotError {
+    // What the failed one was to hold is still to be written.
+    core.changes.put_back();
+    core.telemetry.snapshot_failures.increment(1);
+    core.telemetry.observe(crate::telemetry::Operation::Snapshot, "failed", took);
+    SnapshotError::Write(error)
+}
+
+impl Core {
+    /// Writes a snapshot now.
+    pub(crate) async fn snapshot(&self) -> Answer {
+        match self.snapshotter.get() {
+            Some(snapshotter) => snapshotter.now().await,
+            None => Err(SnapshotError::NoFolder),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Reclaiming what has expired. Correctness never depends on it: every access looks at the deadline itself.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::core::Core;
+use super::end;
+
+/// What a sweep found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SweepReport {
+    /// Sessions looked at.
+    pub scanned: u64,
+    /// Sessions ended because their deadline had passed.
+    pub expired: u64,
+    /// Sessions from which expired entries were taken.
+    pub purged: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Sessions ended between two chances for other tasks.
+const CHUNK: usize = 256;
+
+/// Sweeps once. The walk holds one shard of the registry at a time; the ends come after it, in chunks.
+pub(crate) async fn sweep(core: &Arc<Core>) -> SweepReport {
+    let started = Instant::now();
+    let mut report = SweepReport { scanned: core.registry.len() as u64, ..SweepReport::default() };
+    let now = core.clock.now();
+    let due = core.registry.collect(|slot| slot.due(now).is_some() || slot.may_purge(now));
+    for chunk in due.chunks(CHUNK) {
+        for slot in chunk {
+            match slot.due(now) {
+                Some(ended) => report.expired += u64::from(end::expire(core, slot, ended, now) == Some(ended)),
+                None => report.purged += u64::from(purge(core, slot)),
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    core.owners.forget_idle();
+    core.capacity.tidy(core);
+    report.took = started.elapsed();
+    core.telemetry.sweep_seconds.record(report.took.as_secs_f64());
+    core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
+    report
+}
+
+/// Takes expired entries out of one session; its revision stays, since to readers they were gone before.
+fn purge(core: &Core, slot: &super::slot::Slot) -> bool {
+    let Some(base) = slot.peek() else { return false };
+    let Some(purged) = base.purged(core.clock.now()) else { return false };
+    match slot.purge(&base, Arc::new(purged)) {
+        Some(freed) => {
+            core.capacity.release(&slot.identity.owner, freed);
+            core.changed();
+            true
+        }
+        None => false,
+    }
+}

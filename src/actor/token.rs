@@ -1,0 +1,91 @@
+//! The run token: whoever holds it runs a session's turns, and nobody else does.
+
+use std::sync::Arc;
+
+use super::activation;
+use super::core::Core;
+use super::mailbox::Turn;
+use super::slot::Slot;
+
+/// Turns that a caller runs for others before it hands the token to an actor.
+pub(crate) const CALLER_BUDGET: usize = 16;
+/// Turns that an actor runs before it lets other tasks run.
+pub(crate) const ACTOR_BUDGET: usize = 64;
+/// Starts of an activation that may fail in a row before the waiting turns are given up.
+const FAILED_STARTS: u8 = 3;
+
+/// The right to run one session's mailbox. Dropped anywhere, it arms the mailbox anew, so turns never wait for nobody.
+pub(crate) struct Token {
+    core: Arc<Core>,
+    slot: Arc<Slot>,
+    armed: bool,
+}
+
+/// What a run of turns came to.
+pub(crate) enum Ran {
+    /// Nothing waits any more; the token is gone.
+    Rested,
+    /// The budget is used up and turns wait.
+    More(Token),
+    /// The token went to the blocking pool with a turn.
+    Moved,
+}
+
+impl Token {
+    /// For the mailbox alone, which has just marked itself running.
+    pub(crate) fn new(core: &Arc<Core>, slot: &Arc<Slot>) -> Self {
+        Self { core: Arc::clone(core), slot: Arc::clone(slot), armed: true }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Runs up to `budget` waiting turns.
+    pub(crate) fn run(mut self, budget: usize) -> Ran {
+        for _ in 0..budget {
+            match self.slot.mailbox.next_or_rest() {
+                None => {
+                    self.armed = false;
+                    return Ran::Rested;
+                }
+                Some(Turn::Inline(job)) => job(&self.core, &self.slot),
+                Some(Turn::Blocking(job)) => {
+                    let runtime = self.core.runtime.clone();
+                    runtime.spawn_blocking(move || {
+                        job(&self.core, &self.slot);
+                        self.finish();
+                    });
+                    return Ran::Moved;
+                }
+            }
+        }
+        if self.slot.mailbox.rest_if_empty() {
+            Ran::More(self)
+        } else {
+            self.armed = false;
+            Ran::Rested
+        }
+    }
+
+    /// What a caller does after its own turn: a few of the others', then the rest goes to an actor.
+    pub(crate) fn finish(self) {
+        if let Ran::More(token) = self.run(CALLER_BUDGET) {
+            activation::lend(token);
+        }
+    }
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        if !self.armed || !self.slot.mailbox.rest_if_empty() {
+            return;
+        }
+        // Turns wait and whoever was to run them is gone: a start that failed, or a panic outside a turn.
+        if !self.core.is_stopped() && self.slot.mailbox.another_start(FAILED_STARTS) {
+            activation::lend(Self::new(&self.core, &self.slot));
+        } else {
+            self.slot.mailbox.abandon();
+        }
+    }
+}

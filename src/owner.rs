@@ -1,0 +1,186 @@
+//! Owners: the only road from a caller to sessions.
+
+mod anonymous;
+mod list;
+mod operator;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use anonymous::AnonymousOwner;
+pub use list::{Cursor, CursorError, ListQuery, Page};
+pub use operator::{Operator, Stats};
+
+use crate::actor::core::Core;
+use crate::actor::create::{self, Creator, Found};
+use crate::actor::in_flight::InFlight;
+use crate::actor::new_session::NewSession;
+use crate::actor::{end, lookup};
+use crate::error::{CreateError, EndReason, Ended, OpenError};
+use crate::principal::{OwnerKey, Principal};
+use crate::session::Session;
+use crate::telemetry::Operation;
+
+/// What one principal may reach: its own sessions and its bucket, nobody else's.
+///
+/// A session of somebody else and one that never was answer alike.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    core: CoreRef,
+    principal: Principal,
+    key: OwnerKey,
+}
+
+/// The core without a face of its own in `Debug`.
+#[derive(Clone)]
+pub(crate) struct CoreRef(pub(crate) Arc<Core>);
+
+impl std::fmt::Debug for CoreRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Core")
+    }
+}
+
+impl Owner {
+    pub(crate) fn new(core: &Arc<Core>, principal: &Principal) -> Self {
+        let principal = if core.config.bind_client { principal.clone() } else { principal.without_client() };
+        let key = principal.key();
+        Self { core: CoreRef(Arc::clone(core)), principal, key }
+    }
+
+    /// Creates a session under a minted id.
+    ///
+    /// # Errors
+    /// [`CreateError`]: nothing was created.
+    pub async fn create(&self, new: NewSession) -> Result<Session, CreateError> {
+        self.found(create::session(&self.core.0, self.creator(), new, None, false)).map(|(session, _)| session)
+    }
+
+    /// Creates a session under an id of the caller's choosing: a foreign one, kept verbatim, in a space of this owner's own.
+    ///
+    /// # Errors
+    /// [`CreateError::AlreadyExists`] when this owner has it already, [`CreateError::Ended`] while its end is remembered.
+    pub async fn create_with_id(&self, id: &str, new: NewSession) -> Result<Session, CreateError> {
+        self.found(create::session(&self.core.0, self.creator(), new, Some(id), false)).map(|(session, _)| session)
+    }
+
+    /// The live session of this name, created if there is none; tells whether it was created.
+    ///
+    /// # Errors
+    /// [`CreateError`]: nothing was created.
+    pub async fn get_or_create(&self, name: &str) -> Result<(Session, bool), CreateError> {
+        self.get_or_create_with(NewSession::default().name(name)).await
+    }
+
+    /// Like [`Owner::get_or_create`], with options for the session if it has to be created.
+    ///
+    /// # Errors
+    /// [`CreateError`]: nothing was created.
+    pub async fn get_or_create_with(&self, new: NewSession) -> Result<(Session, bool), CreateError> {
+        self.found(create::session(&self.core.0, self.creator(), new, None, true))
+    }
+
+    /// Opens a session by its id; counts as use.
+    ///
+    /// # Errors
+    /// [`OpenError::Unknown`] for what never was and for what is somebody else's, [`OpenError::Ended`] for what was this
+    /// owner's, [`OpenError::Id`] for what is no id, a mistyped one among them.
+    pub async fn open(&self, id: &str) -> Result<Session, OpenError> {
+        open(&self.core.0, &self.key, id)
+    }
+
+    /// The owner's own session, which needs no id. Made at first use, and again after a close.
+    ///
+    /// # Errors
+    /// [`CreateError`] when it had to be made and a cap or a shutdown forbade it.
+    pub async fn bucket(&self) -> Result<Session, CreateError> {
+        bucket(&self.core.0, self.creator())
+    }
+
+    /// Lists this owner's sessions, the newest first. The bucket is not among them.
+    ///
+    /// # Errors
+    /// [`CursorError`] when the cursor is none of this list's.
+    pub async fn list(&self, query: &ListQuery) -> Result<Page, CursorError> {
+        let page = list::own(&self.core.0, &self.key, query);
+        self.core.0.telemetry.count(Operation::List, if page.is_ok() { "ok" } else { "invalid" });
+        page
+    }
+
+    /// Closes every session of this owner, the bucket too; tells how many.
+    ///
+    /// # Errors
+    /// [`CreateError::Stopping`] when the service is shutting down.
+    pub async fn close_all(&self) -> Result<u64, CreateError> {
+        close_all(&self.core.0, &self.key)
+    }
+
+    /// Who this owner is.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    fn creator(&self) -> Creator<'_> {
+        Creator { key: self.key, principal: Some(&self.principal) }
+    }
+
+    fn found(&self, found: Result<Found, CreateError>) -> Result<(Session, bool), CreateError> {
+        finish_create(&self.core.0, found)
+    }
+}
+
+pub(crate) fn finish_create(
+    core: &Arc<Core>,
+    found: Result<Found, CreateError>,
+) -> Result<(Session, bool), CreateError> {
+    let outcome = match &found {
+        Ok(_) => "ok",
+        Err(CreateError::AlreadyExists) => "exists",
+        Err(CreateError::Ended(_)) => "ended",
+        Err(CreateError::LimitExceeded(_)) => "limit",
+        Err(CreateError::Stopping) => "stopping",
+        Err(_) => "invalid",
+    };
+    core.telemetry.count(Operation::Create, outcome);
+    found.map(|found| (Session::new(core, found.slot, found.id), found.created))
+}
+
+pub(crate) fn open(core: &Arc<Core>, owner: &OwnerKey, id: &str) -> Result<Session, OpenError> {
+    let started = Instant::now();
+    let result = lookup::digest(owner, id)
+        .map_err(OpenError::from)
+        .and_then(|(id, digest)| lookup::find(core, owner, &digest).map(|slot| Session::new(core, slot, id)));
+    let outcome = match &result {
+        Ok(_) => "ok",
+        Err(OpenError::Ended(_)) => "ended",
+        Err(OpenError::Unknown) => "unknown",
+        Err(_) => "invalid",
+    };
+    core.telemetry.observe(Operation::Open, outcome, started.elapsed());
+    result
+}
+
+pub(crate) fn bucket(core: &Arc<Core>, creator: Creator<'_>) -> Result<Session, CreateError> {
+    // The common case makes nothing: it is an open, and works while the service drains.
+    let standing =
+        core.owners.find(&creator.key).and_then(|owner| create::standing_bucket(core, &owner, core.clock.now()));
+    match standing {
+        Some(found) => Ok(Session::new(core, found.slot, found.id)),
+        None => finish_create(core, create::bucket(core, creator)).map(|(session, _)| session),
+    }
+}
+
+pub(crate) fn close_all(core: &Arc<Core>, owner: &OwnerKey) -> Result<u64, CreateError> {
+    let _accepted = InFlight::enter(core).ok_or(CreateError::Stopping)?;
+    let Some(owner) = core.owners.find(owner) else { return Ok(0) };
+    let keys: Vec<_> = {
+        let index = owner.index.lock();
+        index.sessions.iter().map(|(_, key)| *key).chain(index.bucket).collect()
+    };
+    let ended = Ended { reason: EndReason::Closed, at: core.clock.now() };
+    let slots = keys.iter().filter_map(|key| core.registry.by_key(key));
+    let closed = slots.filter(|slot| end::end(core, slot, ended)).count() as u64;
+    core.telemetry.count(Operation::Close, "ok");
+    Ok(closed)
+}

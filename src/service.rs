@@ -1,0 +1,176 @@
+//! The service: built, started, drained.
+
+mod builder;
+mod files;
+
+use std::sync::Arc;
+
+pub use builder::Builder;
+pub use files::{DrainError, StartError};
+
+use crate::actor::core::Core;
+use crate::actor::create::Creator;
+use crate::actor::import::{FileProblem, ImportOptions, ImportReport};
+use crate::actor::restore::RestoreReport;
+use crate::actor::snapshotter::{SnapshotError, SnapshotReport};
+use crate::actor::supervisor::SupervisorRef;
+use crate::error::CreateError;
+use crate::owner::{AnonymousOwner, Operator, Owner, bucket};
+use crate::principal::{Caller, OwnerKey, Principal};
+use crate::session::Session;
+
+/// One running service: a value, cheap to clone, as many in a process as one likes.
+///
+/// Dropping the last clone without [`SessionService::drain`] stops the actors, releases the folder and writes nothing.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let service = sessile::SessionService::builder().snapshots(folder.path()).start().await?;
+/// let alice = sessile::Principal::new("https://id.example", "alice");
+/// service.owner(&alice).bucket().await?.set("greeting", "hello").await?;
+/// service.drain().await?;
+///
+/// let service = sessile::SessionService::builder().snapshots(folder.path()).start().await?;
+/// let bucket = service.owner(&alice).bucket().await?;
+/// assert_eq!(bucket.get::<String>("greeting")?.as_deref(), Some("hello"));
+/// # service.drain().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct SessionService {
+    handle: Arc<Handle>,
+}
+
+/// What the last clone takes with it.
+struct Handle {
+    core: Arc<Core>,
+    supervisor: SupervisorRef,
+    restored: RestoreReport,
+}
+
+/// What a caller without a fixed identity may reach: see [`SessionService::caller`].
+#[derive(Clone, Debug)]
+pub enum CallerOwner {
+    /// A principal's own.
+    Owner(Owner),
+    /// What the holder of an id may reach.
+    Anonymous(AnonymousOwner),
+}
+
+impl SessionService {
+    /// Starts building a service with default options.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// What this principal may reach.
+    #[must_use]
+    pub fn owner(&self, principal: &Principal) -> Owner {
+        Owner::new(&self.handle.core, principal)
+    }
+
+    /// What a caller without an identity may reach.
+    #[must_use]
+    pub fn anonymous(&self) -> AnonymousOwner {
+        AnonymousOwner::new(&self.handle.core)
+    }
+
+    /// What the caller of a request may reach.
+    #[must_use]
+    pub fn caller(&self, caller: &Caller) -> CallerOwner {
+        match caller {
+            Caller::Principal(principal) => CallerOwner::Owner(self.owner(principal)),
+            Caller::Anonymous => CallerOwner::Anonymous(self.anonymous()),
+        }
+    }
+
+    /// The session shared by all.
+    ///
+    /// # Errors
+    /// [`CreateError`] when it had to be made and a cap or a shutdown forbade it.
+    pub async fn global(&self) -> Result<Session, CreateError> {
+        bucket(&self.handle.core, Creator { key: OwnerKey::GLOBAL, principal: None })
+    }
+
+    /// The road across owners, for whoever runs the service; never for a request's code.
+    #[must_use]
+    pub fn operator(&self) -> Operator {
+        Operator::new(&self.handle.core, &self.handle.supervisor)
+    }
+
+    /// What `start` found in the folder.
+    #[must_use]
+    pub fn restored(&self) -> &RestoreReport {
+        &self.handle.restored
+    }
+
+    /// Whether the service takes updates: false from the start of a drain on.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.handle.core.is_running()
+    }
+
+    /// Writes a snapshot now; returns once it is safe on disk. Updates go on meanwhile.
+    ///
+    /// # Errors
+    /// [`SnapshotError`]: the earlier snapshots are as they were.
+    ///
+    /// # Cancellation
+    /// The snapshot is finished all the same.
+    pub async fn snapshot(&self) -> Result<SnapshotReport, SnapshotError> {
+        self.handle.core.snapshot().await
+    }
+
+    /// Writes everything to one file outside the folder of snapshots; refuses to overwrite.
+    ///
+    /// # Errors
+    /// [`FileProblem`]: no file was left behind.
+    pub async fn export(
+        &self,
+        path: impl Into<std::path::PathBuf>,
+        format: crate::Format,
+    ) -> Result<SnapshotReport, FileProblem> {
+        self.handle.core.export(path.into(), format).await
+    }
+
+    /// Takes sessions from a file into the running service: each is checked, and visible whole or not at all.
+    ///
+    /// # Errors
+    /// [`FileProblem`] when the file as a whole is refused; a refused item is in the report.
+    pub async fn import(
+        &self,
+        path: impl Into<std::path::PathBuf>,
+        options: ImportOptions,
+    ) -> Result<ImportReport, FileProblem> {
+        self.handle.core.import(path.into(), options).await
+    }
+
+    /// Takes no more work, runs what was accepted, writes a final snapshot, stops the actors and releases the folder.
+    ///
+    /// # Errors
+    /// [`DrainError`] when the final snapshot could not be written; the service is stopped to updates, and a second drain
+    /// tries again.
+    pub async fn drain(&self) -> Result<Option<SnapshotReport>, DrainError> {
+        files::drain(&self.handle.core).await
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if !self.core.is_stopped() {
+            tracing::warn!("the service was dropped without a drain; what came after the last snapshot is lost");
+            self.core.stop();
+        }
+        drop(self.supervisor.cell());
+    }
+}
+
+impl std::fmt::Debug for SessionService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionService").field("sessions", &self.handle.core.capacity.sessions()).finish()
+    }
+}

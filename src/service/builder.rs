@@ -1,0 +1,170 @@
+//! Options of a service, as the caller sets them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::files::StartError;
+use super::{Handle, SessionService, files};
+use crate::config::{AtCapacity, Config, DEFAULT_GENERATIONS, DEFAULT_SNAPSHOT_EVERY, Format, SnapshotOptions};
+use crate::id::Kind;
+use crate::telemetry::SharedRecorder;
+use crate::time::Clock;
+
+/// Options of a service. Nothing is checked before [`Builder::start`], which reports every problem at once.
+#[derive(Clone, Default)]
+#[must_use = "a builder does nothing until it is started"]
+pub struct Builder {
+    pub(super) config: Config,
+    pub(super) kinds: Vec<String>,
+    pub(super) snapshots: Option<PathBuf>,
+    pub(super) format: Format,
+    pub(super) snapshot_every: Option<Duration>,
+    pub(super) generations: Option<usize>,
+    pub(super) start_empty: bool,
+    pub(super) clock: Option<Clock>,
+    pub(super) recorder: Option<SharedRecorder>,
+}
+
+macro_rules! options {
+    ($($(#[$doc:meta])* $name:ident: $type:ty => $($field:ident).+;)*) => {
+        $($(#[$doc])*
+        pub fn $name(mut self, value: impl Into<$type>) -> Self {
+            self.$($field).+ = value.into();
+            self
+        })*
+    };
+}
+
+impl Builder {
+    options! {
+        /// Idle timeout of sessions; `None` for no limit. Default 30 minutes.
+        idle_timeout: Option<Duration> => config.idle_timeout;
+        /// Max lifetime of sessions; `None` for no limit. Default 24 hours.
+        max_lifetime: Option<Duration> => config.max_lifetime;
+        /// Idle timeout of buckets and the global session; `None`, the default, for no limit.
+        bucket_idle_timeout: Option<Duration> => config.bucket_idle_timeout;
+        /// Time between two sweeps. Default 5 minutes.
+        sweep_every: Duration => config.sweep_every;
+        /// Sessions in all, buckets among them. Default 10,000.
+        max_sessions: u64 => config.max_sessions;
+        /// Sessions of one owner. Default 1,000.
+        max_sessions_per_owner: u64 => config.max_sessions_per_owner;
+        /// What a create does at a cap on sessions. Default: it is refused.
+        at_capacity: AtCapacity => config.at_capacity;
+        /// Entries of one session. Default 1,000.
+        max_entries: u64 => config.session.entries;
+        /// Bytes of one session: keys, values, metadata. Default 1 MiB.
+        max_session_bytes: u64 => config.session.bytes;
+        /// Entries of one bucket. Default 10,000.
+        max_bucket_entries: u64 => config.bucket.entries;
+        /// Bytes of one bucket. Default 64 MiB.
+        max_bucket_bytes: u64 => config.bucket.bytes;
+        /// Bytes of all sessions of one owner. Default 256 MiB.
+        max_owner_bytes: u64 => config.max_owner_bytes;
+        /// Bytes of state in all. Default 1 GiB.
+        max_total_bytes: u64 => config.max_total_bytes;
+        /// Turns that one mailbox holds. Default 64.
+        mailbox_turns: usize => config.mailbox_turns;
+        /// How long an update waits for a place in the mailbox. Default 5 seconds.
+        update_timeout: Duration => config.update_timeout;
+        /// Remembered ends in all. Default 100,000.
+        max_tombstones: usize => config.max_tombstones;
+        /// Remembered ends of one owner. Default 1,000.
+        max_tombstones_per_owner: usize => config.max_tombstones_per_owner;
+        /// Whether the client id is part of the identity. Default false.
+        bind_client: bool => config.bind_client;
+        /// Encoding of snapshots. Default bincode; either is read.
+        format: Format => format;
+        /// Whether to start empty when the folder holds files and none of them can be used. Nothing is deleted.
+        start_empty: bool => start_empty;
+    }
+
+    /// Bytes of one value as compact JSON. Default 256 KiB.
+    pub fn max_value_bytes(mut self, bytes: u64) -> Self {
+        self.config.session.value_bytes = bytes;
+        self.config.bucket.value_bytes = bytes;
+        self
+    }
+
+    /// Bytes of one key. Default 256.
+    pub fn max_key_bytes(mut self, bytes: u64) -> Self {
+        self.config.session.key_bytes = bytes;
+        self.config.bucket.key_bytes = bytes;
+        self
+    }
+
+    /// Keeps snapshots in this folder, made if missing. Default: none are kept.
+    pub fn snapshots(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.snapshots = Some(folder.into());
+        self
+    }
+
+    /// Time between two snapshots. Default 60 seconds.
+    pub fn snapshot_every(mut self, every: Duration) -> Self {
+        self.snapshot_every = Some(every);
+        self
+    }
+
+    /// Snapshots kept. Default 3.
+    pub fn generations(mut self, generations: usize) -> Self {
+        self.generations = Some(generations);
+        self
+    }
+
+    /// Kinds that have a metric label of their own; all others count as `other`.
+    pub fn kinds<K: Into<String>>(mut self, kinds: impl IntoIterator<Item = K>) -> Self {
+        self.kinds.extend(kinds.into_iter().map(Into::into));
+        self
+    }
+
+    /// The clock. Default: the machine's.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Where metrics go. Default: the process's recorder.
+    pub fn recorder(mut self, recorder: SharedRecorder) -> Self {
+        self.recorder = Some(recorder);
+        self
+    }
+
+    /// Checks the options, locks and reads the folder, starts the actors.
+    ///
+    /// # Errors
+    /// [`StartError`]: nothing runs and nothing on disk was changed.
+    pub async fn start(self) -> Result<SessionService, StartError> {
+        let (core, supervisor, restored) = files::start(self).await?;
+        Ok(SessionService { handle: Arc::new(Handle { core, supervisor, restored }) })
+    }
+
+    /// The options with everything that was set put in its place.
+    pub(super) fn config(&self) -> Result<Config, StartError> {
+        let mut config = self.config.clone();
+        let mut problems = Vec::new();
+        for kind in &self.kinds {
+            match Kind::new(kind) {
+                Ok(kind) => config.kinds.push(kind),
+                Err(error) => problems.push(format!("kinds: {kind:?}: {error}")),
+            }
+        }
+        config.snapshots = self.snapshots.clone().map(|folder| SnapshotOptions {
+            folder,
+            format: self.format,
+            every: self.snapshot_every.unwrap_or(DEFAULT_SNAPSHOT_EVERY),
+            generations: self.generations.unwrap_or(DEFAULT_GENERATIONS),
+            start_empty: self.start_empty,
+        });
+        if let Err(report) = garde::Validate::validate(&config) {
+            problems.extend(report.iter().map(|(path, error)| format!("{path}: {error}")));
+        }
+        if problems.is_empty() { Ok(config) } else { Err(StartError::Options(problems)) }
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("config", &self.config).finish_non_exhaustive()
+    }
+}

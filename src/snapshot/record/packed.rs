@@ -1,0 +1,56 @@
+//! The packed entries buffer, whose layout belongs to the state layer.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use super::{EntriesCodec, EntryRecord};
+use crate::error::Revision;
+use crate::state::{Entries, Expiry, Json, NewEntry};
+use crate::time::{Timestamp, micros};
+
+/// The layout that this release packs entries in.
+pub(crate) const fn entries_codec() -> EntriesCodec {
+    EntriesCodec { check, unpack, pack }
+}
+
+fn check(packed: &[u8]) -> Result<(), String> {
+    Entries::from_packed(packed.to_vec()).map(drop).map_err(|error| error.to_string())
+}
+
+fn unpack(packed: &[u8]) -> Result<Vec<EntryRecord>, String> {
+    let entries = Entries::from_packed(packed.to_vec()).map_err(|error| error.to_string())?;
+    let records = entries.iter().map(|entry| {
+        let value = RawValue::from_string(entry.value.to_owned()).map_err(|error| error.to_string())?;
+        let (expires_at, sliding_micros) = match entry.expiry {
+            Expiry::Never => (None, None),
+            Expiry::At(at) => (Some(at.as_micros()), None),
+            Expiry::Sliding(ttl) => (None, Some(micros(ttl))),
+        };
+        let (key, revision) = (entry.key.to_owned(), entry.revision.get());
+        Ok(EntryRecord { key, value, revision, expires_at, sliding_micros, last_used: None })
+    });
+    records.collect()
+}
+
+fn pack(records: Vec<EntryRecord>) -> Result<Vec<u8>, String> {
+    let mut entries = BTreeMap::new();
+    for record in records {
+        let expiry = match (record.expires_at, record.sliding_micros) {
+            (None, None) => Expiry::Never,
+            (Some(at), None) => Expiry::At(Timestamp::from_micros(at)),
+            (None, Some(ttl)) => Expiry::Sliding(Duration::from_micros(ttl)),
+            (Some(_), Some(_)) => return Err("an entry has two ttls; keep one".to_owned()),
+        };
+        if record.key.chars().any(char::is_control) {
+            return Err("a key holds control characters".to_owned());
+        }
+        let value = Json::parse(record.value.get()).map_err(|error| error.to_string())?;
+        let new = NewEntry { value, revision: Revision::new(record.revision), expiry };
+        if entries.insert(record.key.into_boxed_str(), Some(new)).is_some() {
+            return Err("a key stands in it twice".to_owned());
+        }
+    }
+    Ok(Entries::empty().apply(entries).to_packed())
+}

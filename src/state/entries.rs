@@ -1,0 +1,219 @@
+//! The entries of one revision: packed while they are few bytes, mapped above.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use super::lifetime::Expiry;
+use super::mapped::Mapped;
+use super::overlay::Overlay;
+use super::packed::{self, Packed, PackedError};
+use super::value::Json;
+use crate::error::Revision;
+use crate::time::Timestamp;
+
+/// Up to this weight entries are packed: repacking 16 KiB costs about as much as copying a path of the map.
+const PACKED_UP_TO: u64 = 16 << 10;
+/// Mapped entries are packed again below this weight; the gap keeps a session at the border from going to and fro.
+const PACKED_AGAIN_BELOW: u64 = 8 << 10;
+/// What an entry weighs beside its key and value: its row in the packed table.
+const ROW_WEIGHT: u64 = 12;
+
+/// One entry, borrowed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct EntryRef<'a> {
+    pub(crate) key: &'a str,
+    /// Compact JSON.
+    pub(crate) value: &'a str,
+    /// Of the commit that last changed it.
+    pub(crate) revision: Revision,
+    pub(crate) expiry: Expiry,
+}
+
+impl EntryRef<'_> {
+    /// Key and value, as they count against caps.
+    pub(super) fn bytes(&self) -> u64 {
+        self.key.len() as u64 + self.value.len() as u64
+    }
+}
+
+/// What is put under a key.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NewEntry {
+    pub(crate) value: Json,
+    pub(crate) revision: Revision,
+    pub(crate) expiry: Expiry,
+}
+
+impl NewEntry {
+    pub(super) fn at<'a>(&'a self, key: &'a str) -> EntryRef<'a> {
+        EntryRef { key, value: self.value.as_str(), revision: self.revision, expiry: self.expiry }
+    }
+}
+
+/// Immutable entries sorted by key, cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Entries(Inner);
+
+#[derive(Clone)]
+enum Inner {
+    Packed(Packed),
+    Mapped(Mapped),
+}
+
+impl Entries {
+    /// No entries.
+    pub(crate) fn empty() -> Self {
+        Self(Inner::Packed(Packed::of(std::iter::empty)))
+    }
+
+    /// How many, expired ones included.
+    pub(crate) fn len(&self) -> usize {
+        match &self.0 {
+            Inner::Packed(packed) => packed.len(),
+            Inner::Mapped(mapped) => mapped.len(),
+        }
+    }
+
+    /// The bytes of all keys and values.
+    pub(crate) fn payload_bytes(&self) -> u64 {
+        match &self.0 {
+            Inner::Packed(packed) => packed.payload_bytes(),
+            Inner::Mapped(mapped) => mapped.payload_bytes(),
+        }
+    }
+
+    /// The entry of a key, expired or not.
+    pub(crate) fn get(&self, key: &str) -> Option<EntryRef<'_>> {
+        match &self.0 {
+            Inner::Packed(packed) => packed.get(key),
+            Inner::Mapped(mapped) => mapped.get(key),
+        }
+    }
+
+    /// Every entry, sorted by key.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> {
+        self.iter_from(Bound::Unbounded)
+    }
+
+    /// The entries from a key on, sorted by key.
+    pub(crate) fn iter_from<'a, 'b>(
+        &'a self,
+        start: Bound<&'b str>,
+    ) -> impl Iterator<Item = EntryRef<'a>> + use<'a, 'b> {
+        match &self.0 {
+            Inner::Packed(packed) => Either::Left(packed.iter_from(start)),
+            Inner::Mapped(mapped) => Either::Right(mapped.iter_from(start)),
+        }
+    }
+
+    /// Entries with an absolute deadline; those that pass first come first when mapped.
+    fn deadlines(&self) -> impl Iterator<Item = (Timestamp, &str)> {
+        match &self.0 {
+            Inner::Packed(packed) => Either::Left(packed.timed().filter_map(|entry| match entry.expiry {
+                Expiry::At(at) => Some((at, entry.key)),
+                _ => None,
+            })),
+            Inner::Mapped(mapped) => Either::Right(mapped.deadlines()),
+        }
+    }
+
+    /// The keys whose absolute deadline has passed.
+    pub(super) fn expired(&self, now: Timestamp) -> impl Iterator<Item = &str> {
+        let in_order = matches!(self.0, Inner::Mapped(_));
+        let deadlines = self.deadlines().take_while(move |(at, _)| !in_order || *at <= now);
+        deadlines.filter(move |(at, _)| *at <= now).map(|(_, key)| key)
+    }
+
+    /// The earliest absolute deadline.
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        match &self.0 {
+            Inner::Packed(_) => self.deadlines().map(|(at, _)| at).min(),
+            Inner::Mapped(mapped) => mapped.deadlines().next().map(|(at, _)| at),
+        }
+    }
+
+    /// The entries with a sliding ttl; looks at every entry when mapped.
+    pub(super) fn sliding(&self) -> impl Iterator<Item = EntryRef<'_>> {
+        let timed = match &self.0 {
+            Inner::Packed(packed) => Either::Left(packed.timed()),
+            Inner::Mapped(mapped) => Either::Right(mapped.iter_from(Bound::Unbounded)),
+        };
+        timed.filter(|entry| matches!(entry.expiry, Expiry::Sliding(_)))
+    }
+
+    /// These entries with changes applied: put, or removed where there is nothing.
+    pub(crate) fn apply(&self, changes: BTreeMap<Box<str>, Option<NewEntry>>) -> Self {
+        match &self.0 {
+            Inner::Packed(packed) => {
+                let changes = changes.iter().map(|(key, new)| (&**key, new.as_ref().map(|new| new.at(key))));
+                let all: Vec<_> = Overlay::new(packed.iter_from(Bound::Unbounded), changes).collect();
+                let weight = weight(all.len(), all.iter().map(EntryRef::bytes).sum());
+                Self(if weight <= PACKED_UP_TO {
+                    Inner::Packed(Packed::of(|| all.iter().copied()))
+                } else {
+                    Inner::Mapped(Mapped::of(all.into_iter()))
+                })
+            }
+            Inner::Mapped(mapped) => {
+                let mut mapped = mapped.clone();
+                for (key, new) in changes {
+                    match new {
+                        Some(new) => mapped.put(&key, new),
+                        None => mapped.remove(&key),
+                    }
+                }
+                let weight = weight(mapped.len(), mapped.payload_bytes());
+                Self(if weight < PACKED_AGAIN_BELOW {
+                    Inner::Packed(Packed::of(|| mapped.iter_from(Bound::Unbounded)))
+                } else {
+                    Inner::Mapped(mapped)
+                })
+            }
+        }
+    }
+
+    /// The packed layout, whatever the size.
+    pub(crate) fn to_packed(&self) -> Vec<u8> {
+        match &self.0 {
+            Inner::Packed(packed) => packed.as_bytes().to_vec(),
+            Inner::Mapped(mapped) => packed::encode(|| mapped.iter_from(Bound::Unbounded)),
+        }
+    }
+
+    /// Reads the packed layout, checking all of it.
+    pub(crate) fn from_packed(bytes: Vec<u8>) -> Result<Self, PackedError> {
+        let packed = Packed::checked(bytes)?;
+        let heavy = weight(packed.len(), packed.payload_bytes()) > PACKED_UP_TO;
+        Ok(Self(if heavy {
+            Inner::Mapped(Mapped::of(packed.iter_from(Bound::Unbounded)))
+        } else {
+            Inner::Packed(packed)
+        }))
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_packed(&self) -> bool {
+        matches!(self.0, Inner::Packed(_))
+    }
+}
+
+fn weight(count: usize, payload: u64) -> u64 {
+    payload + count as u64 * ROW_WEIGHT
+}
+
+/// One of two iterators; unlike a boxed one it is as `Send` as they are.
+enum Either<L, R> {
+    Left(L),
+    Right(R),
+}
+
+impl<T, L: Iterator<Item = T>, R: Iterator<Item = T>> Iterator for Either<L, R> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        match self {
+            Self::Left(left) => left.next(),
+            Self::Right(right) => right.next(),
+        }
+    }
+}

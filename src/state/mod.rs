@@ -1,0 +1,31 @@
+//! The state of one session: entries, and how they are read and changed. Pure and synchronous; `now` is an argument.
+
+mod committed;
+mod draft;
+mod entries;
+mod lifetime;
+mod mapped;
+mod metadata;
+mod node;
+mod overlay;
+mod packed;
+mod patch;
+mod pointer;
+mod scan;
+mod sliding;
+mod value;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use committed::Committed;
+pub use draft::Draft;
+pub(crate) use entries::{Entries, EntryRef, NewEntry};
+pub use lifetime::Ttl;
+pub(crate) use lifetime::{Expiry, Lifetime};
+pub use metadata::Metadata;
+pub(crate) use packed::PackedError;
+pub(crate) use sliding::Sliding;
+pub use value::Json;
+pub use view::{Entry, View};

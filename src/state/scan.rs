@@ -1,0 +1,151 @@
+//! One pass over JSON text: is it one value, is it compact, does an object name a member twice, how deep is it.
+//!
+//! Iterative and without a tree, so neither the stack nor the heap grows with what a stranger sends; numbers are
+//! looked at, never converted, so their spelling stays. Stricter than RFC 8259 where a reader would fail later: a lone
+//! surrogate and a number beyond the range of a double are refused.
+
+mod cursor;
+
+use std::borrow::Cow;
+
+use self::cursor::Cursor;
+use crate::config::MAX_DEPTH;
+
+/// Why text is not acceptable.
+#[derive(Debug, PartialEq)]
+pub(super) enum Fault {
+    /// Not one JSON value.
+    Syntax { what: &'static str, at: usize },
+    /// An object names this member twice.
+    Duplicate(String),
+    /// Nested deeper than [`MAX_DEPTH`].
+    Depth,
+}
+
+/// Checks one JSON value and says whether it is compact already.
+pub(super) fn check(text: &str) -> Result<bool, Fault> {
+    let mut scan = Cursor { text, at: 0, compact: true };
+    let mut levels: Vec<Level> = Vec::new();
+    let mut names: Vec<Cow<'_, str>> = Vec::new();
+    'value: loop {
+        scan.space();
+        match scan.peek() {
+            Some(open @ (b'{' | b'[')) => {
+                if levels.len() as u64 >= MAX_DEPTH {
+                    return Err(Fault::Depth);
+                }
+                scan.at += 1;
+                scan.space();
+                let empty = scan.peek() == Some(if open == b'{' { b'}' } else { b']' });
+                levels.push(if open == b'{' { Level::Object { names_from: names.len() } } else { Level::Array });
+                if !empty {
+                    if open == b'{' {
+                        names.push(scan.name()?);
+                    }
+                    continue 'value;
+                }
+            }
+            Some(b'"') => drop(scan.string()?),
+            Some(b'-' | b'0'..=b'9') => scan.number()?,
+            Some(b't') => scan.literal("true")?,
+            Some(b'f') => scan.literal("false")?,
+            Some(b'n') => scan.literal("null")?,
+            Some(_) => return Err(scan.fault("a value was expected")),
+            None => return Err(scan.fault("the text ends where a value was expected")),
+        }
+        loop {
+            scan.space();
+            match (levels.last(), scan.peek()) {
+                (None, None) => return Ok(scan.compact),
+                (None, Some(_)) => return Err(scan.fault("the text goes on after the value")),
+                (Some(_), Some(b',')) => {
+                    scan.at += 1;
+                    if matches!(levels.last(), Some(Level::Object { .. })) {
+                        names.push(scan.name()?);
+                    }
+                    continue 'value;
+                }
+                (Some(Level::Array), Some(b']')) => {}
+                (Some(&Level::Object { names_from }), Some(b'}')) => {
+                    refuse_duplicates(names.get_mut(names_from..).unwrap_or_default())?;
+                    names.truncate(names_from);
+                }
+                (Some(_), Some(_)) => return Err(scan.fault("a comma or a closing bracket was expected")),
+                (Some(_), None) => return Err(scan.fault("the text ends inside a value")),
+            }
+            scan.at += 1;
+            levels.pop();
+        }
+    }
+}
+
+/// Takes the insignificant white space out of checked text.
+pub(super) fn strip(text: &str) -> String {
+    let (mut out, mut quoted, mut escaped) = (String::with_capacity(text.len()), false, false);
+    out.extend(text.chars().filter(|&char| {
+        let keep = quoted || !matches!(char, ' ' | '\t' | '\n' | '\r');
+        if escaped {
+            escaped = false;
+        } else if char == '"' {
+            quoted = !quoted;
+        } else {
+            escaped = quoted && char == '\\';
+        }
+        keep
+    }));
+    out
+}
+
+/// The levels of nesting of checked text, and the items of the array or object that it is.
+pub(super) fn shape(text: &str) -> (u64, u64) {
+    let (mut depth, mut deepest, mut commas, mut quoted, mut escaped) = (0_u64, 0_u64, 0_u64, false, false);
+    for byte in text.bytes() {
+        if quoted {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => quoted = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => quoted = true,
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b',' if depth == 1 => commas += 1,
+            _ => {}
+        }
+    }
+    let empty = deepest == 0 || matches!(text, "[]" | "{}");
+    (deepest, if empty { 0 } else { commas + 1 })
+}
+
+/// What kind of value checked text is.
+pub(super) fn name_of(text: &str) -> &'static str {
+    match text.as_bytes().first() {
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
+}
+
+enum Level {
+    Array,
+    Object { names_from: usize },
+}
+
+/// Sorting finds equal names without a hash table for each object, and no choice of names makes it slow.
+fn refuse_duplicates(names: &mut [Cow<'_, str>]) -> Result<(), Fault> {
+    names.sort_unstable();
+    match names.windows(2).find_map(|pair| if let [a, b] = pair { (a == b).then_some(a) } else { None }) {
+        Some(name) => Err(Fault::Duplicate(name.clone().into_owned())),
+        None => Ok(()),
+    }
+}

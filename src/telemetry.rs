@@ -1,0 +1,213 @@
+//! Metrics: every handle registered once, names after Prometheus rules, labels from fixed sets.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use metrics::{Counter, Gauge, Histogram, Recorder};
+
+use crate::error::EndReason;
+use crate::id::{DEFAULT_KIND, Kind};
+
+/// What callers do, as a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Create,
+    Open,
+    Read,
+    Update,
+    List,
+    Close,
+    Snapshot,
+    Import,
+}
+
+const OPERATIONS: [(Operation, &str); 8] = [
+    (Operation::Create, "create"),
+    (Operation::Open, "open"),
+    (Operation::Read, "read"),
+    (Operation::Update, "update"),
+    (Operation::List, "list"),
+    (Operation::Close, "close"),
+    (Operation::Snapshot, "snapshot"),
+    (Operation::Import, "import"),
+];
+
+/// Every outcome an operation can be counted under.
+const OUTCOMES: [&str; 13] = [
+    "ok",
+    "rejected",
+    "ended",
+    "conflict",
+    "limit",
+    "overloaded",
+    "panicked",
+    "stopping",
+    "unavailable",
+    "unknown",
+    "exists",
+    "invalid",
+    "failed",
+];
+
+/// Kinds of sessions that always have a label of their own.
+pub(crate) const OWN_KINDS: [&str; 4] = [DEFAULT_KIND, "bucket", "global", "mcp"];
+const OTHER_KIND: &str = "other";
+/// One read in so many is timed; all are counted.
+const TIMED_READS: u32 = 64;
+
+struct OperationHandles {
+    outcomes: Vec<Counter>,
+    seconds: Histogram,
+}
+
+/// The handles of one service.
+pub(crate) struct Telemetry {
+    operations: Vec<OperationHandles>,
+    created: Vec<(Box<str>, Counter)>,
+    ended: Vec<(EndReason, Counter)>,
+    reads: AtomicU32,
+    pub(crate) sessions_active: Gauge,
+    pub(crate) mailbox_rejected: Counter,
+    pub(crate) activations: Gauge,
+    pub(crate) state_bytes: Gauge,
+    pub(crate) sweep_seconds: Histogram,
+    pub(crate) snapshot_seconds: Histogram,
+    pub(crate) snapshot_bytes: Gauge,
+    pub(crate) snapshot_last_success: Gauge,
+    pub(crate) snapshot_failures: Counter,
+    pub(crate) restore_degraded: Gauge,
+    pub(crate) owner_mismatch: Counter,
+}
+
+impl Telemetry {
+    /// Registers every metric with the recorder that is current for this thread.
+    pub(crate) fn register(kinds: &[Kind]) -> Self {
+        describe();
+        metrics::gauge!("sessile_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        let operations = OPERATIONS
+            .iter()
+            .map(|(_, name)| OperationHandles {
+                outcomes: OUTCOMES
+                    .iter()
+                    .map(|outcome| metrics::counter!("sessile_operations_total", "operation" => *name, "outcome" => *outcome))
+                    .collect(),
+                seconds: metrics::histogram!("sessile_operation_duration_seconds", "operation" => *name),
+            })
+            .collect();
+        let mut labels: Vec<Box<str>> = OWN_KINDS.iter().map(|kind| Box::from(*kind)).collect();
+        labels.extend(kinds.iter().map(|kind| Box::from(kind.as_str())));
+        labels.push(OTHER_KIND.into());
+        labels.dedup();
+        let created = labels
+            .into_iter()
+            .map(|kind| {
+                let counter = metrics::counter!("sessile_sessions_created_total", "kind" => kind.to_string());
+                (kind, counter)
+            })
+            .collect();
+        let ended = [EndReason::Idle, EndReason::Lifetime, EndReason::Evicted, EndReason::Closed]
+            .into_iter()
+            .map(|reason| (reason, metrics::counter!("sessile_sessions_ended_total", "reason" => reason.label())))
+            .collect();
+        Self {
+            operations,
+            created,
+            ended,
+            reads: AtomicU32::new(0),
+            sessions_active: metrics::gauge!("sessile_sessions_active"),
+            mailbox_rejected: metrics::counter!("sessile_mailbox_rejected_total"),
+            activations: metrics::gauge!("sessile_activations"),
+            state_bytes: metrics::gauge!("sessile_state_bytes"),
+            sweep_seconds: metrics::histogram!("sessile_sweep_duration_seconds"),
+            snapshot_seconds: metrics::histogram!("sessile_snapshot_duration_seconds"),
+            snapshot_bytes: metrics::gauge!("sessile_snapshot_size_bytes"),
+            snapshot_last_success: metrics::gauge!("sessile_snapshot_last_success_timestamp_seconds"),
+            snapshot_failures: metrics::counter!("sessile_snapshot_failures_total"),
+            restore_degraded: metrics::gauge!("sessile_restore_degraded"),
+            owner_mismatch: metrics::counter!("sessile_owner_mismatch_total"),
+        }
+    }
+
+    /// Counts one operation.
+    pub(crate) fn count(&self, operation: Operation, outcome: &str) {
+        let place = OUTCOMES.iter().position(|known| *known == outcome);
+        if let Some(counter) = self.handles(operation).and_then(|handles| handles.outcomes.get(place?)) {
+            counter.increment(1);
+        }
+    }
+
+    /// Counts one operation and how long it took.
+    pub(crate) fn observe(&self, operation: Operation, outcome: &str, took: Duration) {
+        self.count(operation, outcome);
+        if let Some(handles) = self.handles(operation) {
+            handles.seconds.record(took.as_secs_f64());
+        }
+    }
+
+    /// Starts the clock for one read in 64: reads are short, and reading the time costs as much as they do.
+    pub(crate) fn time_read(&self) -> Option<Instant> {
+        (self.reads.fetch_add(1, Ordering::Relaxed) % TIMED_READS == 0).then(Instant::now)
+    }
+
+    /// Counts one read, and its time if it was timed.
+    pub(crate) fn read(&self, outcome: &str, started: Option<Instant>) {
+        match started {
+            Some(started) => self.observe(Operation::Read, outcome, started.elapsed()),
+            None => self.count(Operation::Read, outcome),
+        }
+    }
+
+    /// Counts a created session under its kind, or under `other` when the kind was not registered.
+    pub(crate) fn created(&self, kind: &str) {
+        let own = self.created.iter().find(|(known, _)| **known == *kind).or(self.created.last());
+        if let Some((_, counter)) = own {
+            counter.increment(1);
+        }
+    }
+
+    /// Counts an ended session.
+    pub(crate) fn ended(&self, reason: EndReason) {
+        if let Some((_, counter)) = self.ended.iter().find(|(known, _)| *known == reason) {
+            counter.increment(1);
+        }
+    }
+
+    fn handles(&self, operation: Operation) -> Option<&OperationHandles> {
+        self.operations.get(OPERATIONS.iter().position(|(known, _)| *known == operation)?)
+    }
+}
+
+/// Says in words what each metric is.
+fn describe() {
+    use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+    describe_gauge!("sessile_build_info", "The version that runs; always 1.");
+    describe_counter!("sessile_operations_total", "Operations by what was done and how it went.");
+    describe_histogram!(
+        "sessile_operation_duration_seconds",
+        Unit::Seconds,
+        "Time of operations; one read in 64 is timed."
+    );
+    describe_counter!("sessile_sessions_created_total", "Sessions created, by kind.");
+    describe_counter!("sessile_sessions_ended_total", "Sessions ended, by reason.");
+    describe_gauge!("sessile_sessions_active", "Sessions that have not ended.");
+    describe_counter!("sessile_mailbox_rejected_total", "Updates refused because a mailbox stayed full.");
+    describe_gauge!("sessile_activations", "Sessions that have a running actor lent to them.");
+    describe_gauge!("sessile_state_bytes", Unit::Bytes, "Bytes of state: keys, values and metadata.");
+    describe_histogram!("sessile_sweep_duration_seconds", Unit::Seconds, "Time of sweeps.");
+    describe_histogram!("sessile_snapshot_duration_seconds", Unit::Seconds, "Time of snapshots.");
+    describe_gauge!("sessile_snapshot_size_bytes", Unit::Bytes, "Size of the last snapshot.");
+    describe_gauge!(
+        "sessile_snapshot_last_success_timestamp_seconds",
+        Unit::Seconds,
+        "When the last snapshot was written."
+    );
+    describe_counter!("sessile_snapshot_failures_total", "Snapshots that could not be written.");
+    describe_gauge!(
+        "sessile_restore_degraded",
+        "1 when the newest snapshot was damaged and an older one was restored."
+    );
+    describe_counter!("sessile_owner_mismatch_total", "Accesses to a session by somebody who does not own it.");
+}
+
+/// A recorder that a builder carries to `start`.
+pub type SharedRecorder = std::sync::Arc<dyn Recorder + Send + Sync>;
