@@ -42,7 +42,10 @@ fn every_flipped_bit_is_called_damage() {
 #[test]
 fn whole_blocks_that_are_moved_or_missing_are_damage() {
     // Each block fits its own checksum, so the whole file's has to tell.
-    let large = |digest| SessionRecord { entries: format!("[{}]", " ".repeat(300_000)).into_bytes(), ..bare(digest) };
+    let large = |digest| SessionRecord {
+        entries: pack(vec![entry("k", &format!("\"{}\"", "x".repeat(300_000)))]),
+        ..bare(digest)
+    };
     let mut bytes = Vec::new();
     let all = [large(1), large(2), large(3)];
     write_all(&mut bytes, FileHeader::new(Format::Bincode, NOW, 1), &all, &[]).unwrap();
