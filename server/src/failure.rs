@@ -28,7 +28,6 @@ pub(crate) enum Failure {
         source: io::Error,
     },
     /// State files that were refused; they are as they were.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the service, whose `start` refuses state files"))]
     #[error("the state files were refused")]
     State(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Anything else.
