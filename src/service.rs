@@ -164,7 +164,6 @@ impl Drop for Handle {
             tracing::warn!("the service was dropped without a drain; what came after the last snapshot is lost");
             self.core.stop();
         }
-        drop(self.supervisor.cell());
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) enum Gone {
     /// It has ended.
     Ended(Ended),
     /// Its deadline has passed and nobody has ended it yet.
-    Due(Ended),
+    Due,
 }
 
 /// How a session's last commit was replaced.
@@ -96,8 +96,8 @@ impl Slot {
         if let Some(ended) = cell.ended {
             return Err(Gone::Ended(ended));
         }
-        if let Some(due) = self.due(now) {
-            return Err(Gone::Due(due));
+        if self.due(now).is_some() {
+            return Err(Gone::Due);
         }
         if touch {
             self.last_active.fetch_max(now.as_micros(), Ordering::Relaxed);
@@ -175,15 +175,18 @@ impl Slot {
         Some(freed)
     }
 
-    /// Marks the session ended and lets go of its state; `None` when it had ended before, or when `still` no longer holds.
-    pub(crate) fn finish(&self, ended: Ended, still: impl FnOnce(&Self) -> bool) -> Option<Arc<Committed>> {
+    /// Marks the session ended and lets go of its state; `None` when it had ended before, or when `end` gives none.
+    ///
+    /// `end` runs under the lock: what it writes down stands before anybody finds the session ended.
+    pub(crate) fn finish(&self, end: impl FnOnce(&Self) -> Option<Ended>) -> Option<(Ended, Arc<Committed>)> {
         let mut cell = self.cell.lock();
-        if cell.ended.is_some() || !still(self) {
+        if cell.ended.is_some() {
             return None;
         }
+        let ended = end(self)?;
         cell.ended = Some(ended);
         let empty = Committed::new(Metadata::default(), cell.committed.lifetime);
-        Some(std::mem::replace(&mut cell.committed, Arc::new(empty)))
+        Some((ended, std::mem::replace(&mut cell.committed, Arc::new(empty))))
     }
 
     fn mirror(&self, committed: &Committed) {
