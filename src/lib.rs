@@ -38,6 +38,8 @@ mod config;
 mod error;
 pub mod files;
 mod id;
+#[cfg(feature = "rmcp")]
+pub mod mcp;
 mod owner;
 mod principal;
 mod service;
