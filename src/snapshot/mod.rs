@@ -32,9 +32,9 @@ mod writer;
 
 pub(crate) use error::{FileError, FolderError, RecordError, RestoreError, WriteError};
 pub(crate) use export::write_new;
-pub(crate) use folder::{Folder, Found, GenerationFile};
+pub(crate) use folder::{Folder, Found, GenerationFile, generations};
 pub(crate) use layer::{FileLayer, StdLayer};
-pub(crate) use reader::{Item, ReadOptions, detect, read, verify};
+pub(crate) use reader::{Item, ReadOptions, detect, header, read, verify};
 pub(crate) use record::{EndRecord, OwnerRecord, Role, SessionRecord, SlidingRecord, TombstoneRecord, entries_codec};
 pub(crate) use writer::{FileHeader, Summary, Writer};
 

@@ -35,6 +35,18 @@ pub(crate) fn detect(path: &Path) -> Result<Format, FileError> {
     format_of(&mut Source::new(&mut File::open(path)?))
 }
 
+/// Reads what a file says of itself at its start, and no further: the rest may be damaged.
+///
+/// # Errors
+/// Every [`FileError`] but [`FileError::Record`].
+pub(crate) fn header(input: &mut dyn Read) -> Result<FileHeader, FileError> {
+    let mut source = Source::new(input);
+    match format_of(&mut source)? {
+        Format::Bincode => binary::header(&mut source),
+        Format::Json => json::header(&mut source),
+    }
+}
+
 /// Reads a whole file and checks header, structure, counts, checksums and every record, before anything is built.
 ///
 /// # Errors
