@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sessile::mcp::Era;
 use sessile::{AtCapacity, Caller};
 
 use super::{IDLE, World};
