@@ -1,0 +1,132 @@
+//! Options of `serve`: flags, environment and configuration file become one checked value.
+
+mod exposure;
+mod file;
+mod near;
+mod parse;
+mod problems;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(crate) use exposure::AuthOption;
+pub(crate) use problems::Problems;
+#[cfg(test)]
+pub(crate) use source::NAMES;
+
+use sessile::{AtCapacity, Format};
+
+use crate::cli::Flags;
+use crate::log;
+use source::Sources;
+
+const DEFAULT_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8808);
+const DEFAULT_SNAPSHOTS: &str = "./snapshots";
+const DEFAULT_SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
+const DEFAULT_SWEEP_EVERY: Duration = Duration::from_secs(5 * 60);
+const DEFAULT_MAX_SESSIONS: u64 = 10_000;
+const DEFAULT_MAX_CONNECTIONS: u64 = 1_024;
+const MOST_SESSIONS: u64 = 1 << 32;
+const MOST_CONNECTIONS: u64 = 1_000_000;
+
+const FORMATS: &[(&str, Format)] = &[("bincode", Format::Bincode), ("json", Format::Json)];
+const POLICIES: &[(&str, AtCapacity)] = &[("reject", AtCapacity::Reject), ("evict", AtCapacity::Evict)];
+
+/// Everything `serve` was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ServeOptions {
+    /// Where to listen.
+    pub(crate) addr: SocketAddr,
+    /// Where metrics are, when not on `addr`.
+    pub(crate) metrics_addr: Option<SocketAddr>,
+    /// Folder of the snapshots.
+    pub(crate) snapshots: PathBuf,
+    /// Time between two snapshots.
+    pub(crate) snapshot_every: Duration,
+    /// Encoding of snapshots.
+    pub(crate) format: Format,
+    /// Idle timeout of a session; `None` for never.
+    pub(crate) idle_timeout: Option<Duration>,
+    /// Max lifetime of a session; `None` for never.
+    pub(crate) max_lifetime: Option<Duration>,
+    /// Time between two sweeps.
+    pub(crate) sweep_every: Duration,
+    /// Sessions in all.
+    pub(crate) max_sessions: u64,
+    /// What a new session meets when there are that many.
+    pub(crate) at_capacity: AtCapacity,
+    /// Starts with no sessions where the snapshots cannot be used.
+    pub(crate) start_empty: bool,
+    /// What to log.
+    pub(crate) log: String,
+    /// Who callers are.
+    pub(crate) auth: AuthOption,
+    /// Hosts that requests may name, besides those of `hosts`.
+    pub(crate) allowed_hosts: Vec<String>,
+    /// Origins of web pages that may call.
+    pub(crate) allowed_origins: Vec<String>,
+    /// Connections at a time.
+    pub(crate) max_connections: usize,
+    /// What is odd, to be logged once the log is up.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl ServeOptions {
+    /// Reads the options: a flag goes before the environment, the environment before the configuration file.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, at once.
+    pub(crate) fn read(
+        flags: Flags,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Problems> {
+        let mut from = Sources::new(flags, environment);
+        let addr = from.one("addr", parse::address);
+        let auth = AuthOption::read(&mut from);
+        let allowed_hosts = from.many("allowed-host", parse::host);
+        if let (Some(auth), true) = (&auth, addr.is_some() || !from.has("addr")) {
+            auth.check(addr.unwrap_or(DEFAULT_ADDR), &allowed_hosts, &mut from);
+        }
+        let auth = auth.unwrap_or(AuthOption::Local);
+        let (idle_timeout, max_lifetime) = auth.lifetimes();
+        let most_connections = from.one("max-connections", parse::count(MOST_CONNECTIONS));
+        let options = Self {
+            addr: addr.unwrap_or(DEFAULT_ADDR),
+            metrics_addr: from.one("metrics-addr", parse::address),
+            snapshots: from.one("snapshots", parse::path).unwrap_or_else(|| DEFAULT_SNAPSHOTS.into()),
+            snapshot_every: from.one("snapshot-every", parse::time).unwrap_or(DEFAULT_SNAPSHOT_EVERY),
+            format: from.one("format", parse::choice(FORMATS)).unwrap_or(Format::Bincode),
+            idle_timeout: from.one("idle-timeout", parse::limit).unwrap_or(idle_timeout),
+            max_lifetime: from.one("max-lifetime", parse::limit).unwrap_or(max_lifetime),
+            sweep_every: from.one("sweep-every", parse::time).unwrap_or(DEFAULT_SWEEP_EVERY),
+            max_sessions: from.one("max-sessions", parse::count(MOST_SESSIONS)).unwrap_or(DEFAULT_MAX_SESSIONS),
+            at_capacity: from.one("at-capacity", parse::choice(POLICIES)).unwrap_or(AtCapacity::Reject),
+            start_empty: from.one("start-empty", parse::switch).unwrap_or_default(),
+            log: from.one("log", log::check).unwrap_or_else(|| log::DEFAULT.to_owned()),
+            auth,
+            allowed_hosts,
+            allowed_origins: from.many("allowed-origin", parse::origin),
+            max_connections: usize::try_from(most_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS)).unwrap_or(usize::MAX),
+            warnings: Vec::new(),
+        };
+        if options.metrics_addr == Some(options.addr) && options.addr.port() != 0 {
+            from.problems.add(format!("metrics-addr is addr itself ({}); leave it out, or name another", options.addr));
+        }
+        from.problems.check(Self { warnings: from.warnings, ..options })
+    }
+
+    /// Every host a request may name: the loopback ones, the address itself where it is one, and those given.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the MCP routes, which check `Host`"))]
+    #[must_use]
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let ip = self.addr.ip();
+        let itself = (!ip.is_loopback() && !ip.is_unspecified()).then(|| ip.to_string());
+        let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        loopback.into_iter().chain(itself).chain(self.allowed_hosts.iter().cloned()).collect()
+    }
+}
