@@ -95,7 +95,8 @@ fn ask(address: &str, method: &str) -> Value {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (_, text) = answer.split_once("\r\n\r\n").unwrap();
-    let text = text.lines().map(|line| line.strip_prefix("data:").unwrap_or(line).trim()).find(|line| line.starts_with('{'));
+    let text =
+        text.lines().map(|line| line.strip_prefix("data:").unwrap_or(line).trim()).find(|line| line.starts_with('{'));
     let message: Value = serde_json::from_str(text.unwrap_or_else(|| panic!("{answer}"))).unwrap();
     message.get("result").cloned().unwrap_or_else(|| panic!("{answer}"))
 }

@@ -7,7 +7,6 @@ use sessile::mcp::Era;
 use sessile::{AtCapacity, Caller};
 
 use super::{IDLE, World};
-use sessile::mcp::Era;
 
 /// A call of every tool that takes a session.
 pub(super) fn with_session(session: &str) -> Vec<(&'static str, Value)> {
