@@ -31,7 +31,7 @@ fn an_empty_file_of_state_is_a_valid_one() {
 #[test]
 fn many_and_large_sessions_cross_blocks() {
     let large = |digest: u8, bytes: usize| SessionRecord {
-        entries: serde_json::to_vec(&[entry("k", &format!("\"{}\"", "x".repeat(bytes)))]).unwrap(),
+        entries: pack(vec![entry("k", &format!("\"{}\"", "x".repeat(bytes)))]),
         ..bare(digest)
     };
     let mut all: Vec<_> = (0..200).map(|digest| large(digest, 3_000)).collect();
@@ -54,19 +54,4 @@ fn the_json_format_is_one_document_with_a_record_a_line() {
     // Header, sessions, a line between, tombstones, trailer.
     assert_eq!(text.lines().count(), 1 + 4 + 1 + 4 + 1);
     assert!(text.contains(r#""value":{"x":1e300,"y":"z"}"#), "values stand verbatim");
-}
-
-#[test]
-fn detect_tells_formats_apart() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("file");
-    for format in FORMATS {
-        std::fs::write(&path, sample(format)).unwrap();
-        assert_eq!(detect(&path).unwrap(), format);
-    }
-    std::fs::write(&path, "").unwrap();
-    assert!(matches!(detect(&path), Err(FileError::Empty)));
-    std::fs::write(&path, "PK\x03\x04").unwrap();
-    assert!(matches!(detect(&path), Err(FileError::NotOurs)));
-    assert!(matches!(detect(&folder.path().join("missing")), Err(FileError::Io { .. })));
 }
