@@ -4,6 +4,9 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::config::MAX_IDENTITY_BYTES;
+use crate::error::{Limit, LimitExceeded};
+
 /// A verified caller: issuer and subject, as the verified token or the transport says them. Never a raw token.
 ///
 /// ```
@@ -52,6 +55,16 @@ impl Principal {
     /// This principal without its client id.
     pub(crate) fn without_client(&self) -> Self {
         Self { client: None, ..self.clone() }
+    }
+
+    /// Checks that files can hold it.
+    pub(crate) fn check(&self) -> Result<(), LimitExceeded> {
+        let parts = [Some(&self.issuer), Some(&self.subject), self.client.as_ref()];
+        let attempted = parts.into_iter().flatten().map(|part| part.len() as u64).max().unwrap_or_default();
+        if attempted <= MAX_IDENTITY_BYTES {
+            return Ok(());
+        }
+        Err(LimitExceeded { limit: Limit::IdentityBytes, allowed: MAX_IDENTITY_BYTES, attempted })
     }
 
     /// The key of this identity: SHA-256 over the length-prefixed parts, so that no two identities share an encoding.

@@ -62,7 +62,6 @@ pub enum CallerOwner {
 
 impl SessionService {
     /// Starts building a service with default options.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -165,7 +164,6 @@ impl Drop for Handle {
             tracing::warn!("the service was dropped without a drain; what came after the last snapshot is lost");
             self.core.stop();
         }
-        drop(self.supervisor.cell());
     }
 }
 

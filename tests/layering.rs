@@ -1,5 +1,7 @@
 //! The house has one direction: downward. An arrow upward fails here.
 
+#![allow(clippy::unwrap_used, reason = "a test's panic is its verdict")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

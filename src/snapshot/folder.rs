@@ -63,11 +63,6 @@ impl Folder {
         Ok(Self { path, layer, options, valid: Mutex::default(), _lock: lock })
     }
 
-    /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The generations in it, newest first.
     ///
     /// # Errors

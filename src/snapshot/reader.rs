@@ -1,8 +1,6 @@
 //! Reads a file of state in either format, a record at a time.
 
-use std::fs::File;
 use std::io::Read;
-use std::path::Path;
 
 use super::record::{EntriesCodec, SessionRecord, TombstoneRecord, check};
 use super::stream::Source;
@@ -25,14 +23,6 @@ pub(crate) struct ReadOptions {
     pub(crate) entries: EntriesCodec,
     /// Takes a JSON file that was edited by hand: its counts and checksum are not looked at. Each record still is.
     pub(crate) accept_edited: bool,
-}
-
-/// Tells the format of the file at `path` by its first byte.
-///
-/// # Errors
-/// [`FileError::Empty`], [`FileError::NotOurs`], [`FileError::Io`].
-pub(crate) fn detect(path: &Path) -> Result<Format, FileError> {
-    format_of(&mut Source::new(&mut File::open(path)?))
 }
 
 /// Reads what a file says of itself at its start, and no further: the rest may be damaged.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sessile::mcp::Era;
 use sessile::{AtCapacity, Caller};
 
 use super::{IDLE, World};
-use sessile::mcp::Era;
 
 /// A call of every tool that takes a session.
 pub(super) fn with_session(session: &str) -> Vec<(&'static str, Value)> {
