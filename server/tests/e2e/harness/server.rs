@@ -28,6 +28,7 @@ pub(crate) struct Server {
 /// A server that did not start.
 #[derive(Debug)]
 pub(crate) struct Refused {
+    pub(crate) home: TempDir,
     pub(crate) code: Option<i32>,
     pub(crate) log: String,
 }
@@ -45,8 +46,8 @@ impl Server {
             let place = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id() as u16);
             let port = PORTS.start + place % PORTS.len() as u16;
             match launch(home.path(), port, &args) {
-                Err(refused) if refused.log.contains("cannot listen on") => {}
-                Err(refused) => return Err(refused),
+                Err((_, log)) if log.contains("cannot listen on") => {}
+                Err((code, log)) => return Err(Refused { home, code, log }),
                 Ok((process, log, announced)) => return Ok(Self { home, args, port, process, log, announced }),
             }
         }
@@ -55,7 +56,7 @@ impl Server {
     /// Starts it again, after a kill or a stop.
     pub(crate) fn start_again(&mut self) {
         let (process, log, announced) =
-            launch(self.home.path(), self.port, &self.args).unwrap_or_else(|refused| panic!("{refused:?}"));
+            launch(self.home.path(), self.port, &self.args).unwrap_or_else(|(code, log)| panic!("exit {code:?}: {log}"));
         (self.process, self.log, self.announced) = (process, log, announced);
     }
 
@@ -170,7 +171,7 @@ pub(crate) fn sessile(home: &Path) -> Command {
 }
 
 /// The log says when a snapshot was written and what was swept, which is what tests wait on.
-fn launch(home: &Path, port: u16, args: &[String]) -> Result<(Child, Log, Vec<String>), Refused> {
+fn launch(home: &Path, port: u16, args: &[String]) -> Result<(Child, Log, Vec<String>), (Option<i32>, String)> {
     let mut command = sessile(home);
     command.args(["serve", "--addr", &format!("127.0.0.1:{port}")]).args(args);
     if !args.iter().any(|arg| arg == "--log") {
@@ -187,5 +188,5 @@ fn launch(home: &Path, port: u16, args: &[String]) -> Result<(Child, Log, Vec<St
         }
     }
     let code = process.wait().unwrap().code();
-    Err(Refused { code, log: log.to_end() })
+    Err((code, log.to_end()))
 }
