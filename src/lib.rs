@@ -36,6 +36,8 @@ mod actor;
 mod config;
 mod error;
 mod id;
+#[cfg(feature = "rmcp")]
+pub mod mcp;
 mod owner;
 mod principal;
 mod service;

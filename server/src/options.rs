@@ -18,6 +18,8 @@ pub(crate) use problems::Problems;
 #[cfg(test)]
 pub(crate) use source::NAMES;
 
+use sessile::{AtCapacity, Format};
+
 use crate::cli::Flags;
 use crate::log;
 use source::Sources;
@@ -30,24 +32,6 @@ const DEFAULT_MAX_SESSIONS: u64 = 10_000;
 const DEFAULT_MAX_CONNECTIONS: u64 = 1_024;
 const MOST_SESSIONS: u64 = 1 << 32;
 const MOST_CONNECTIONS: u64 = 1_000_000;
-
-/// Encoding of snapshots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// Compact binary.
-    Bincode,
-    /// One JSON document, a session a line.
-    Json,
-}
-
-/// What a new session meets when the service is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AtCapacity {
-    /// It is refused.
-    Reject,
-    /// The least recently used session makes room.
-    Evict,
-}
 
 const FORMATS: &[(&str, Format)] = &[("bincode", Format::Bincode), ("json", Format::Json)];
 const POLICIES: &[(&str, AtCapacity)] = &[("reject", AtCapacity::Reject), ("evict", AtCapacity::Evict)];

@@ -1,44 +1,124 @@
-//! What stands behind the edge.
-//!
-//! To be plugged in here: `start` builds and starts the `SessionService` from the options, `routes` is the MCP adapter
-//! around it. Until then a server says so and does not pretend.
+//! What stands behind the edge: the session service, and the tools on it.
+
+use std::error::Error;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use axum::Router;
+use sessile::mcp::{McpOptions, McpService, mount};
+use sessile::{Clock, RestoreReport, SessionService, StartError};
 
 use crate::failure::Failure;
 use crate::options::ServeOptions;
 use crate::serve::Core;
+use crate::tools::{Lifetimes, StateServer};
 
-/// Nothing: this build serves health and metrics alone.
-pub(crate) struct Unplugged;
+/// How long running calls may take to answer once the server was told to stop.
+const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Starts what stands behind the edge.
+/// The running service.
+pub(crate) struct Sessions {
+    service: SessionService,
+    server: StateServer,
+    mounted: OnceLock<McpService>,
+}
+
+/// Starts the service and restores what its folder holds.
 ///
 /// # Errors
 ///
-/// None yet; `Failure::State` for state files that are refused.
-pub(crate) async fn start(_: &ServeOptions) -> Result<Unplugged, Failure> {
-    Ok(Unplugged)
+/// `Failure::State` for state files that are refused; they are as they were.
+pub(crate) async fn start(options: &ServeOptions) -> Result<Sessions, Failure> {
+    let clock = Clock::system();
+    let builder = SessionService::builder()
+        .clock(clock.clone())
+        .idle_timeout(options.idle_timeout)
+        .max_lifetime(options.max_lifetime)
+        .sweep_every(options.sweep_every)
+        .max_sessions(options.max_sessions)
+        .at_capacity(options.at_capacity)
+        .snapshots(&options.snapshots)
+        .snapshot_every(options.snapshot_every)
+        .format(options.format)
+        .start_empty(options.start_empty);
+    let service = builder.start().await.map_err(|error| match error {
+        StartError::Newer { .. } | StartError::NoneValid(_) => Failure::State(error.into()),
+        other => Failure::while_doing("starting the session service")(other),
+    })?;
+    let lifetimes = Lifetimes { idle_timeout: options.idle_timeout, max_lifetime: options.max_lifetime };
+    Ok(Sessions { service, server: StateServer::new(lifetimes, clock), mounted: OnceLock::new() })
 }
 
-impl Core for Unplugged {
-    fn routes(&self, _: &ServeOptions) -> Router {
-        Router::new()
+impl Core for Sessions {
+    fn routes(&self, options: &ServeOptions) -> Router {
+        let options = McpOptions::default()
+            .allowed_hosts(options.hosts())
+            .allowed_origins(options.allowed_origins.iter().cloned());
+        let mounted = self.mounted.get_or_init(|| {
+            let server = self.server.clone();
+            mount(&self.service, move || Ok(server.clone()), options)
+        });
+        Router::new().route_service("/mcp", mounted.clone())
     }
 
     fn restored(&self) -> String {
-        "nothing: this build has no session service".into()
+        restored(self.service.restored())
     }
 
     fn degraded(&self) -> Option<String> {
-        Some("this build has no session service".into())
+        let report = self.service.restored();
+        report.degraded().then(|| {
+            let (path, problem) = report.skipped.first().cloned().unwrap_or_default();
+            format!("rolled back: {}: {problem}", path.display())
+        })
     }
 
-    async fn snapshot(&self) {}
+    async fn snapshot(&self) {
+        match self.service.snapshot().await {
+            Ok(report) => tracing::info!(path = %report.path.display(), sessions = report.sessions, "snapshot written"),
+            Err(error) => tracing::error!(error = %chain(&error), "the snapshot failed"),
+        }
+    }
 
-    fn end_streams(&self) {}
+    fn end_streams(&self) {
+        if let Some(mounted) = self.mounted.get().cloned() {
+            // Running calls are answered first; the edge has a deadline of its own.
+            tokio::spawn(async move { mounted.drain(PATIENCE).await });
+        }
+    }
 
     async fn drain(self) -> Result<(), Failure> {
+        let report = self.service.drain().await.map_err(Failure::while_doing("draining"))?;
+        if let Some(report) = report {
+            tracing::info!(path = %report.path.display(), sessions = report.sessions, "final snapshot written");
+        }
         Ok(())
+    }
+}
+
+/// What was restored, and what was rolled back, in one line.
+fn restored(report: &RestoreReport) -> String {
+    let mut text = match (&report.file, report.taken_at) {
+        (Some(file), Some(taken_at)) => {
+            let taken_at = humantime::format_rfc3339_seconds(taken_at.to_system_time());
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            format!("{} sessions from {name} of {taken_at}; {} expired meanwhile", report.sessions, report.expired)
+        }
+        _ if report.started_empty => "nothing, as told; the files stay where they are".to_owned(),
+        _ => "nothing: the folder holds no snapshot yet".to_owned(),
+    };
+    for (path, problem) in &report.skipped {
+        text = format!("{text}\n  damaged   {}: {problem}", path.display());
+    }
+    if let Some(behind) = report.clock_behind {
+        text = format!("{text}\n  clock     {} s behind the snapshot's own time", behind.as_secs());
+    }
+    text
+}
+
+fn chain(error: &dyn Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", chain(source)),
+        None => error.to_string(),
     }
 }

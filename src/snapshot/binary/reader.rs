@@ -77,7 +77,6 @@ fn next_block(source: &mut Source<'_>, block: &mut Vec<u8>) -> Result<(), FileEr
     if crc32c::crc32c(told) != head_sum || length == 0 || length > MOST_BLOCK_BYTES {
         return Err(damaged(start, "the head of a block does not fit its checksum"));
     }
-    block.shrink_to(2 * BLOCK_BYTES);
     source.take(length, block)?;
     if block.len() < length {
         return Err(FileError::Truncated);

@@ -1,0 +1,46 @@
+//! Files of every released version are read for ever, and this release writes version 1 to the byte.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::fixture::*;
+use crate::config::Format;
+use crate::snapshot::*;
+
+fn golden(format: Format) -> PathBuf {
+    let name = match format {
+        Format::Bincode => "v1.bin",
+        Format::Json => "v1.json",
+    };
+    [env!("CARGO_MANIFEST_DIR"), "snapshots", "golden", name].iter().collect()
+}
+
+#[test]
+fn version_1_is_read() {
+    for format in FORMATS {
+        assert_eq!(detect(&golden(format)).unwrap(), format);
+        let bytes = fs::read(golden(format)).unwrap();
+        let (summary, records) = read_all(&bytes, &OPTIONS).unwrap();
+        assert_eq!(records, (sessions(), tombstones()), "{format:?}");
+        assert_eq!(summary.header.version, 1);
+        assert_eq!(summary.header.service, "0.1.0");
+        assert_eq!(verified(&bytes).unwrap(), summary);
+    }
+}
+
+#[test]
+fn version_1_is_written_to_the_byte() {
+    for format in FORMATS {
+        assert!(fs::read(golden(format)).unwrap() == sample(format), "{format:?} is written otherwise");
+    }
+}
+
+/// Writes the golden files. A released version's never change: `cargo test -p sessile --lib -- --ignored golden`.
+#[test]
+#[ignore = "writes files into the repository"]
+fn write_the_golden_files() {
+    for format in FORMATS {
+        fs::create_dir_all(golden(format).parent().unwrap()).unwrap();
+        fs::write(golden(format), sample(format)).unwrap();
+    }
+}
