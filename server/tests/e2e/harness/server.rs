@@ -1,9 +1,9 @@
 //! The program as a process: started, told to stop, killed, started again on the same port and folder.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::SystemTime;
 
@@ -22,7 +22,13 @@ pub(crate) struct Server {
     port: u16,
     process: Child,
     log: Log,
-    announced: Vec<String>,
+    announced: Announced,
+}
+
+/// The start-up lines, and the pipe that they came through, kept open for what may follow.
+struct Announced {
+    lines: Vec<String>,
+    _pipe: Lines<BufReader<ChildStdout>>,
 }
 
 /// A server that did not start.
@@ -108,8 +114,8 @@ impl Server {
 
     /// The start-up line that begins with `word`, without it.
     pub(crate) fn announced(&self, word: &str) -> &str {
-        let line = self.announced.iter().find_map(|line| line.trim_start().strip_prefix(word));
-        line.unwrap_or_else(|| panic!("no {word} in {:?}", self.announced)).trim()
+        let line = self.announced.lines.iter().find_map(|line| line.trim_start().strip_prefix(word));
+        line.unwrap_or_else(|| panic!("no {word} in {:?}", self.announced.lines)).trim()
     }
 
     pub(crate) fn addr(&self) -> String {
@@ -171,7 +177,7 @@ pub(crate) fn sessile(home: &Path) -> Command {
 }
 
 /// The log says when a snapshot was written and what was swept, which is what tests wait on.
-fn launch(home: &Path, port: u16, args: &[String]) -> Result<(Child, Log, Vec<String>), (Option<i32>, String)> {
+fn launch(home: &Path, port: u16, args: &[String]) -> Result<(Child, Log, Announced), (Option<i32>, String)> {
     let mut command = sessile(home);
     command.args(["serve", "--addr", &format!("127.0.0.1:{port}")]).args(args);
     if !args.iter().any(|arg| arg == "--log") {
@@ -179,12 +185,12 @@ fn launch(home: &Path, port: u16, args: &[String]) -> Result<(Child, Log, Vec<St
     }
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let log = Log::of(process.stderr.take().unwrap());
-    let mut announced = Vec::new();
-    for line in BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok) {
+    let (mut pipe, mut lines) = (BufReader::new(process.stdout.take().unwrap()).lines(), Vec::new());
+    while let Some(Ok(line)) = pipe.next() {
         let last = line.trim_start().starts_with("restored");
-        announced.push(line);
+        lines.push(line);
         if last {
-            return Ok((process, log, announced));
+            return Ok((process, log, Announced { lines, _pipe: pipe }));
         }
     }
     let code = process.wait().unwrap().code();
