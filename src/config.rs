@@ -94,7 +94,7 @@ pub(crate) struct SnapshotOptions {
 pub(crate) struct StateLimits {
     #[garde(range(min = 1, max = 100_000_000))]
     pub(crate) entries: u64,
-    #[garde(range(min = 1_024, max = 4 << 30))]
+    #[garde(range(min = 1_024, max = 512 << 20))]
     pub(crate) bytes: u64,
     #[garde(range(min = 1, max = 1 << 30))]
     pub(crate) value_bytes: u64,

@@ -16,6 +16,7 @@ mod service;
 mod shutdown;
 mod signals;
 mod tokens;
+mod tools;
 
 use std::io::{self, Write};
 use std::path::PathBuf;

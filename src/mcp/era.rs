@@ -100,7 +100,8 @@ mod tests {
 
     fn kind(method: Method, version: Option<&'static str>, body: &str) -> Kind {
         let mut headers = HeaderMap::new();
-        headers.extend(version.map(|v| (super::PROTOCOL_VERSION.parse().unwrap(), HeaderValue::from_static(v))));
+        let name: http::HeaderName = super::PROTOCOL_VERSION.parse().unwrap();
+        headers.extend(version.map(|v| (name, HeaderValue::from_static(v))));
         // A session id says nothing about the era.
         headers.insert("mcp-session-id", HeaderValue::from_static("x"));
         classify(&method, &headers, body.as_bytes())

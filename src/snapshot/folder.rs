@@ -3,7 +3,7 @@
 mod names;
 mod restore;
 mod retain;
-mod write;
+pub(super) mod write;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -19,7 +19,6 @@ use super::{FileLayer, FolderError};
 pub(crate) use names::GenerationFile;
 use names::Name;
 pub(crate) use restore::Found;
-pub(crate) use write::Written;
 
 /// A folder of snapshots, locked for as long as this lives.
 pub(crate) struct Folder {

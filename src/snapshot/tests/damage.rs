@@ -40,6 +40,49 @@ fn every_flipped_bit_is_called_damage() {
 }
 
 #[test]
+fn whole_blocks_that_are_moved_or_missing_are_damage() {
+    // Each block fits its own checksum, so the whole file's has to tell.
+    let large = |digest| SessionRecord {
+        entries: pack(vec![entry("k", &format!("\"{}\"", "x".repeat(300_000)))]),
+        ..bare(digest)
+    };
+    let mut bytes = Vec::new();
+    let all = [large(1), large(2), large(3)];
+    write_all(&mut bytes, FileHeader::new(Format::Bincode, NOW, 1), &all, &[]).unwrap();
+    let mut blocks = vec![bytes[..16].to_vec()];
+    let mut at = 16;
+    while at < bytes.len() {
+        let length = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+        blocks.push(bytes[at..at + 12 + length].to_vec());
+        at += 12 + length;
+    }
+    assert_eq!(blocks.len(), 1 + 1 + 3 + 1);
+    assert!(verified(&blocks.concat()).is_ok());
+    for order in [[0, 1, 3, 2, 4, 5].as_slice(), &[0, 1, 2, 3, 5], &[0, 1, 2, 3, 3, 5], &[0, 2, 1, 3, 4, 5]] {
+        let moved: Vec<_> = order.iter().flat_map(|&block| blocks[block].clone()).collect();
+        assert!(matches!(verified(&moved), Err(FileError::Damaged { .. })), "{order:?}");
+    }
+}
+
+#[test]
+fn counts_that_do_not_fit_are_damage() {
+    for format in FORMATS {
+        let header = FileHeader::new(format, NOW, 1);
+        let miscounted = Summary { header, sessions: 1, tombstones: 0, bytes: 0 };
+        let stored = record::HeaderRecord { created_at: NOW, generation: 1, service: String::new() };
+        let mut bytes = Vec::new();
+        let sink = stream::Sink::new(&mut bytes);
+        let written = match format {
+            Format::Bincode => binary::BinaryWriter::new(sink, &stored).and_then(|writer| writer.finish(&miscounted)),
+            Format::Json => json::JsonWriter::new(sink, stored, CODEC).and_then(|writer| writer.finish(&miscounted)),
+        };
+        assert!(written.is_ok());
+        let result = verified(&bytes);
+        assert!(matches!(&result, Err(FileError::Damaged { detail, .. }) if detail.contains("counts")), "{result:?}");
+    }
+}
+
+#[test]
 fn bytes_after_the_end_are_damage() {
     for format in FORMATS {
         for more in [&b"\n"[..], b"x", &sample(format)] {

@@ -5,34 +5,21 @@ use std::io::Write;
 use serde_json::value::RawValue;
 
 use crate::config::Format;
+use crate::snapshot::record::{EntriesCodec, EntryRecord};
 use crate::snapshot::*;
 
 pub(super) const FORMATS: [Format; 2] = [Format::Bincode, Format::Json];
 /// 2023-11-14, and six microseconds with digits in every place.
 pub(super) const NOW: u64 = 1_700_000_000_123_456;
 
-/// Stands in for the state layer's packed layout: the entries as a JSON list.
-pub(super) const CODEC: EntriesCodec = EntriesCodec { check, unpack, pack };
+/// The state layer's packed layout.
+pub(super) const CODEC: EntriesCodec = entries_codec();
 pub(super) const OPTIONS: ReadOptions = ReadOptions { entries: CODEC, accept_edited: false };
 pub(super) const EDITED: ReadOptions = ReadOptions { entries: CODEC, accept_edited: true };
 
-fn check(packed: &[u8]) -> Result<(), String> {
-    unpack(packed).map(drop)
-}
-
-fn unpack(packed: &[u8]) -> Result<Vec<EntryRecord>, String> {
-    serde_json::from_slice(packed).map_err(|error| error.to_string())
-}
-
-fn pack(mut entries: Vec<EntryRecord>) -> Result<Vec<u8>, String> {
-    entries.sort_by(|one, other| one.key.cmp(&other.key));
-    if let Some(pair) = entries.windows(2).find(|pair| pair[0].key == pair[1].key) {
-        return Err(format!("the key {:?} is there twice", pair[0].key));
-    }
-    for entry in &mut entries {
-        entry.last_used = None;
-    }
-    serde_json::to_vec(&entries).map_err(|error| error.to_string())
+/// A packed buffer of these entries.
+pub(super) fn pack(entries: Vec<EntryRecord>) -> Vec<u8> {
+    (CODEC.pack)(entries).unwrap()
 }
 
 pub(super) fn entry(key: &str, value: &str) -> EntryRecord {
@@ -66,7 +53,7 @@ pub(super) fn bare(digest: u8) -> SessionRecord {
         tags: Vec::new(),
         custom: None,
         attachment: None,
-        entries: pack(Vec::new()).unwrap(),
+        entries: pack(Vec::new()),
         sliding: Vec::new(),
     }
 }
@@ -94,7 +81,7 @@ pub(super) fn full() -> SessionRecord {
         tags: vec!["one".to_owned(), "two".to_owned()],
         custom: Some("{\"colour\":\"red\"}".to_owned()),
         attachment: Some("null".to_owned()),
-        entries: pack(vec![expiring, sliding, entry("n", "-0.50")]).unwrap(),
+        entries: pack(vec![expiring, sliding, entry("n", "-0.50")]),
         sliding: vec![SlidingRecord { key: "a \"quoted\" key".to_owned(), last_used: NOW + 2 }],
         ..bare(1)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::fixture::*;
 use crate::config::Format;
+use crate::snapshot::folder::write::Written;
 use crate::snapshot::*;
 
 fn open(path: &Path) -> Result<Folder, FolderError> {

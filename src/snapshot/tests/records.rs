@@ -2,6 +2,7 @@
 
 use super::fixture::*;
 use crate::config::Format;
+use crate::snapshot::record::EntriesCodec;
 use crate::snapshot::*;
 
 fn refused(record: &SessionRecord) -> bool {
@@ -67,11 +68,11 @@ fn sessions_come_before_tombstones() {
 
 #[test]
 fn a_value_over_several_lines_does_not_get_into_json() {
+    let lines = |_: &[u8]| Ok(vec![entry("a", "[1,\n2]")]);
     let mut bytes = Vec::new();
-    let mut writer = Writer::new(&mut bytes, FileHeader::new(Format::Json, NOW, 1), CODEC).unwrap();
-    let entries = br#"[{"key":"a","value":[1,
-        2],"revision":1}]"#;
-    let result = writer.session(&SessionRecord { entries: entries.to_vec(), ..bare(1) });
+    let header = FileHeader::new(Format::Json, NOW, 1);
+    let mut writer = Writer::new(&mut bytes, header, EntriesCodec { unpack: lines, ..CODEC }).unwrap();
+    let result = writer.session(&bare(1));
     assert!(matches!(result, Err(WriteError::Record { index: 1, .. })));
     assert_eq!(writer.finish().unwrap().sessions, 0);
     assert!(verified(&bytes).is_ok());

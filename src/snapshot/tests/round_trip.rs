@@ -31,7 +31,7 @@ fn an_empty_file_of_state_is_a_valid_one() {
 #[test]
 fn many_and_large_sessions_cross_blocks() {
     let large = |digest: u8, bytes: usize| SessionRecord {
-        entries: serde_json::to_vec(&[entry("k", &format!("\"{}\"", "x".repeat(bytes)))]).unwrap(),
+        entries: pack(vec![entry("k", &format!("\"{}\"", "x".repeat(bytes)))]),
         ..bare(digest)
     };
     let mut all: Vec<_> = (0..200).map(|digest| large(digest, 3_000)).collect();
