@@ -31,11 +31,15 @@
 //!
 //! In reading order: [`SessionService`] is started by its [`Builder`]; [`Owner`] creates, opens and lists;
 //! [`Session`] reads and updates; [`Draft`] is what an update changes and [`View`] what a read sees.
+//! [`files`] looks into snapshots and exports without a service.
 
 mod actor;
 mod config;
 mod error;
+pub mod files;
 mod id;
+#[cfg(feature = "rmcp")]
+pub mod mcp;
 mod owner;
 mod principal;
 mod service;
@@ -72,8 +76,9 @@ pub mod defaults {
         DEFAULT_MAX_BUCKET_ENTRIES, DEFAULT_MAX_ENTRIES, DEFAULT_MAX_KEY_BYTES, DEFAULT_MAX_LIFETIME,
         DEFAULT_MAX_OWNER_BYTES, DEFAULT_MAX_SESSION_BYTES, DEFAULT_MAX_SESSIONS, DEFAULT_MAX_SESSIONS_PER_OWNER,
         DEFAULT_MAX_TOMBSTONES, DEFAULT_MAX_TOMBSTONES_PER_OWNER, DEFAULT_MAX_TOTAL_BYTES, DEFAULT_MAX_VALUE_BYTES,
-        DEFAULT_SNAPSHOT_EVERY, DEFAULT_SWEEP_EVERY, DEFAULT_UPDATE_TIMEOUT, MAX_CUSTOM_BYTES, MAX_DEPTH,
-        MAX_IDENTITY_BYTES, MAX_TAGS, MAX_TEXT_BYTES, MAX_TIMEOUT,
+        DEFAULT_SNAPSHOT_EVERY, DEFAULT_SWEEP_EVERY, DEFAULT_UPDATE_TIMEOUT, MAX_CUSTOM_BYTES, MAX_DEPTH, MAX_TAGS,
+        MAX_TEXT_BYTES, MAX_TIMEOUT,
     };
     pub use crate::id::DEFAULT_KIND;
+    pub use crate::principal::MAX_IDENTITY_BYTES;
 }

@@ -62,7 +62,6 @@ pub enum CallerOwner {
 
 impl SessionService {
     /// Starts building a service with default options.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }

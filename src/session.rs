@@ -232,6 +232,19 @@ impl Session {
         Ok(closed)
     }
 
+    /// Whether the session lives. Does not count as use.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn check(&self) -> Result<(), Ended> {
+        lookup::access(&self.core, &self.slot, false).map(drop)
+    }
+
+    /// Ends a session that nobody was told of, even while the service drains.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn abandon(&self) {
+        let ended = Ended { reason: EndReason::Closed, at: self.core.clock.now() };
+        end::end(&self.core, &self.slot, ended);
+    }
+
     /// What there is to know about the session beside its entries. Does not count as use.
     ///
     /// # Errors

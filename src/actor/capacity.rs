@@ -16,12 +16,15 @@ use crate::error::{EndReason, Ended, Limit, LimitExceeded};
 use crate::id::SessionKey;
 use crate::time::Timestamp;
 
+/// Sessions by their stamps, the oldest first out.
+type Recency = BinaryHeap<Reverse<(Timestamp, SessionKey)>>;
+
 /// Totals of one service.
 pub(crate) struct Capacity {
     sessions: AtomicU64,
     bytes: AtomicU64,
     /// Who was used least recently: stamps as of queueing, put right when they are looked at.
-    recency: Option<Mutex<BinaryHeap<Reverse<(Timestamp, SessionKey)>>>>,
+    recency: Option<Mutex<Recency>>,
     /// Before this time no session expires: at the cap nobody walks over all of them in vain.
     quiet_until: AtomicU64,
     /// Held by whoever walks; others at the cap wait for what it frees.

@@ -15,6 +15,7 @@ pub(crate) mod import;
 pub(crate) mod in_flight;
 pub(crate) mod lookup;
 pub(crate) mod mailbox;
+pub(crate) mod measure;
 pub(crate) mod new_session;
 pub(crate) mod owners;
 pub(crate) mod registry;

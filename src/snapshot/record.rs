@@ -8,6 +8,7 @@ use garde::Validate;
 mod bytes;
 mod entries;
 mod packed;
+mod rules;
 mod text;
 mod v1;
 mod view;

@@ -3,6 +3,8 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 const BUFFER_BYTES: usize = 256 << 10;
+/// The most memory that one piece keeps for the next.
+const KEPT_BYTES: usize = 1 << 20;
 
 /// Where a file is written to.
 pub(super) struct Sink<'a> {
@@ -77,6 +79,7 @@ impl<'a> Source<'a> {
     /// The buffer grows with what is there, so a length that lies allocates nothing.
     pub(super) fn take(&mut self, length: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
         buffer.clear();
+        buffer.shrink_to(KEPT_BYTES);
         (&mut self.input).take(length as u64).read_to_end(buffer)?;
         self.passed(buffer);
         Ok(())
@@ -85,6 +88,7 @@ impl<'a> Source<'a> {
     /// Replaces `buffer` by the next line without its line break.
     pub(super) fn line(&mut self, most: usize, buffer: &mut Vec<u8>) -> io::Result<LineEnd> {
         buffer.clear();
+        buffer.shrink_to(KEPT_BYTES);
         (&mut self.input).take(most as u64 + 1).read_until(b'\n', buffer)?;
         self.passed(buffer);
         if buffer.last() == Some(&b'\n') {

@@ -1,1 +1,10 @@
-//! Tests.
+//! The promises of the files of state, one module each.
+
+mod bytes;
+mod damage;
+mod faults;
+mod fixture;
+mod folder;
+mod golden;
+mod records;
+mod round_trip;

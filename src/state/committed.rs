@@ -36,8 +36,8 @@ impl Committed {
         }
     }
 
-    /// A revision read back from a file: `last_use` gives the recorded last use of an entry with a sliding ttl, and
-    /// where none was recorded the entry counts as used at `saved_at`.
+    /// A revision read back from a file. `last_use` gives what [`Sliding::last_uses`] gave when it was written; an
+    /// entry with a sliding ttl for which nothing was recorded counts as used at `saved_at`.
     pub(crate) fn restored(
         revision: Revision,
         entries: Entries,
@@ -46,12 +46,15 @@ impl Committed {
         saved_at: Timestamp,
         last_use: impl Fn(&str) -> Option<Timestamp>,
     ) -> Self {
-        let mut sliding = Sliding::default();
+        let (mut sliding, mut expired) = (Sliding::default(), BTreeMap::new());
         for entry in entries.sliding() {
-            if let Expiry::Sliding(ttl) = entry.expiry {
-                sliding.put(entry.key, ttl, last_use(entry.key).unwrap_or(saved_at));
+            let Expiry::Sliding(ttl) = entry.expiry else { continue };
+            match last_use(entry.key) {
+                Some(last) if last == Timestamp::default() => drop(expired.insert(entry.key.into(), None)),
+                last => sliding.put(entry.key, ttl, last.unwrap_or(saved_at)),
             }
         }
+        let entries = if expired.is_empty() { entries } else { entries.apply(expired) };
         let bytes = entries.payload_bytes() + metadata.bytes();
         Self { revision, entries, metadata: Arc::new(metadata), lifetime, sliding, bytes }
     }
@@ -115,6 +118,7 @@ impl Committed {
     }
 
     /// When the next entry expires if nobody uses any more.
+    #[cfg(test)]
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         let deadlines = [self.entries.next_deadline(), self.sliding.next_deadline()];
         deadlines.into_iter().flatten().min()

@@ -7,7 +7,6 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::draft::name_of;
 use super::scan;
 use super::value::Json;
 use super::view::push_name;
@@ -130,7 +129,7 @@ impl From<&Json> for Node {
 /// The members of a JSON object, by name, each as its text.
 pub(super) fn members(object: &Json) -> Result<BTreeMap<String, &str>, DraftError> {
     if !object.as_str().starts_with('{') {
-        return Err(DraftError::WrongType { needed: "an object", found: name_of(object.as_str()) });
+        return Err(DraftError::WrongType { needed: "an object", found: scan::name_of(object.as_str()) });
     }
     let Raw(raw) = serde_json::from_str(object.as_str()).map_err(DraftError::Decode)?;
     Ok(raw.into_iter().collect())

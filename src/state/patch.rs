@@ -1,6 +1,6 @@
 //! Changing the whole state by a patch: merge patch (RFC 7396) and JSON patch (RFC 6902).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -61,8 +61,7 @@ impl Draft {
         let Node::Object(members) = root else {
             return Err(DraftError::Patch("the whole state must stay an object".to_owned()));
         };
-        let mut values: std::collections::BTreeMap<String, Option<Json>> =
-            loaded.iter().map(|key| ((*key).to_owned(), None)).collect();
+        let mut values: BTreeMap<String, Option<Json>> = loaded.iter().map(|key| ((*key).to_owned(), None)).collect();
         for (key, node) in members.into_sorted() {
             values.insert(key, Some(Json::parse(&node.text())?));
         }

@@ -92,10 +92,12 @@ impl Sliding {
         self.quiet_until
     }
 
-    /// Every key with the time of its last use, for files. Expired entries are left out.
+    /// Every key with the time of its last use, for files; zero for an entry that has expired.
     pub(crate) fn last_uses(&self) -> impl Iterator<Item = (&str, Timestamp)> {
-        let uses = self.slides.iter().map(|(key, slide)| (&**key, slide.last_use.load(Relaxed)));
-        uses.filter(|(_, last)| *last != EXPIRED).map(|(key, last)| (key, Timestamp::from_micros(last)))
+        self.slides.iter().map(|(key, slide)| match slide.last_use.load(Relaxed) {
+            EXPIRED => (&**key, Timestamp::default()),
+            last => (&**key, Timestamp::from_micros(last)),
+        })
     }
 
     /// Writes down an entry that was used at `now`. What readers of earlier revisions note stays shared while the ttl

@@ -5,11 +5,11 @@
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::bytes;
-use crate::config::{MAX_CUSTOM_BYTES, MAX_IDENTITY_BYTES, MAX_TAGS, MAX_TEXT_BYTES, MAX_TIMEOUT};
-use crate::id::{Kind, MAX_ID_BYTES};
+use super::rules::{ascending, json, kind_spelling, no_credential, owned, visible};
+use crate::config::{MAX_CUSTOM_BYTES, MAX_TAGS, MAX_TEXT_BYTES, MAX_TIMEOUT};
+use crate::principal::MAX_IDENTITY_BYTES;
 
 /// The last microsecond of the year 9999: the end of what RFC 3339 can spell.
 pub(super) const MAX_STAMP: u64 = 253_402_300_799_999_999;
@@ -182,44 +182,4 @@ pub(in crate::snapshot) struct TrailerRecord {
     pub(in crate::snapshot) tombstones: u64,
     /// crc32c of every byte before the last block.
     pub(in crate::snapshot) checksum: u32,
-}
-
-fn visible(text: &str, _: &()) -> garde::Result {
-    let fits = !text.is_empty() && text.len() <= MAX_ID_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits { Ok(()) } else { Err(garde::Error::new("is not a session id")) }
-}
-
-fn no_credential(role: Role, unowned: bool) -> impl FnOnce(&Option<String>, &()) -> garde::Result {
-    move |id, ()| match id {
-        Some(_) if unowned && role == Role::Session => {
-            Err(garde::Error::new("the id of an anonymous session is a secret and is not stored"))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn owned(has_owner: bool) -> impl FnOnce(&Role, &()) -> garde::Result {
-    move |role, ()| match (role, has_owner) {
-        (Role::Bucket, false) => Err(garde::Error::new("a bucket has an owner")),
-        (Role::Global, true) => Err(garde::Error::new("the shared session has no owner")),
-        _ => Ok(()),
-    }
-}
-
-fn kind_spelling(text: &str, _: &()) -> garde::Result {
-    Kind::new(text).map(drop).map_err(garde::Error::new)
-}
-
-fn json(text: &str, _: &()) -> garde::Result {
-    match serde_json::from_str::<&RawValue>(text) {
-        // Blanks around the value or line breaks in it would not survive the format of one session a line.
-        Ok(value) if value.get().len() == text.len() && !text.contains(['\n', '\r']) => Ok(()),
-        Ok(_) => Err(garde::Error::new("is not compact json")),
-        Err(error) => Err(garde::Error::new(error)),
-    }
-}
-
-fn ascending(times: &[SlidingRecord], _: &()) -> garde::Result {
-    let fits = times.iter().zip(times.iter().skip(1)).all(|(one, next)| one.key < next.key);
-    if fits { Ok(()) } else { Err(garde::Error::new("keys are not in order")) }
 }

@@ -1,0 +1,32 @@
+//! Sessions for MCP servers built on `rmcp`, both eras of the protocol behind one endpoint.
+//!
+//! [`mount`] puts any `rmcp::ServerHandler` on a [`SessionService`](crate::SessionService). Requests of the older era
+//! (`Mcp-Session-Id`) are bound to the session's owner before rmcp sees them, and their sessions survive a restart
+//! with their state; requests of 2026-07-28 carry no session and cannot pretend to. Tool handlers find out who calls
+//! through [`CallContext`].
+
+mod body;
+mod context;
+mod door;
+mod era;
+mod gate;
+mod layer;
+mod manager;
+mod mount;
+mod options;
+mod reply;
+mod scope;
+mod slot;
+mod store;
+mod table;
+mod transport;
+
+pub use context::{CallContext, Era};
+pub use mount::{McpService, mount};
+pub use options::McpOptions;
+
+/// The kind of protocol sessions; their ids begin with it.
+pub const PROTOCOL_KIND: &str = "mcp";
+
+/// The header that names a protocol session.
+pub(super) const SESSION_ID: http::HeaderName = http::HeaderName::from_static("mcp-session-id");

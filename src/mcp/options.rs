@@ -1,0 +1,87 @@
+//! Options of a mounted server.
+
+use std::time::Duration;
+
+/// Hosts that may be asked for by default: this machine, under its usual names.
+pub(super) const DEFAULT_ALLOWED_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// Bytes of one request by default: 4 MiB.
+const DEFAULT_MAX_BODY_BYTES: usize = 4 << 20;
+/// Time between two signs of life on a silent stream by default.
+const DEFAULT_SSE_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a worker stays without a request by default: 5 minutes.
+const DEFAULT_PASSIVATE_AFTER: Duration = Duration::from_secs(5 * 60);
+/// Workers kept by default.
+const DEFAULT_MAX_WORKERS: usize = 1_024;
+
+/// Options of a mounted server; every one has a default.
+///
+/// ```
+/// let options = sessile::mcp::McpOptions::default()
+///     .allowed_hosts(["mcp.example.com"])
+///     .allowed_origins(["https://app.example.com:443"]);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct McpOptions {
+    pub(super) allowed_hosts: Vec<String>,
+    pub(super) allowed_origins: Vec<String>,
+    pub(super) max_body_bytes: usize,
+    pub(super) sse_keep_alive: Option<Duration>,
+    pub(super) passivate_after: Duration,
+    pub(super) max_workers: usize,
+}
+
+impl Default for McpOptions {
+    fn default() -> Self {
+        Self {
+            allowed_hosts: DEFAULT_ALLOWED_HOSTS.map(str::to_owned).to_vec(),
+            allowed_origins: Vec::new(),
+            max_body_bytes: DEFAULT_MAX_BODY_BYTES,
+            sse_keep_alive: Some(DEFAULT_SSE_KEEP_ALIVE),
+            passivate_after: DEFAULT_PASSIVATE_AFTER,
+            max_workers: DEFAULT_MAX_WORKERS,
+        }
+    }
+}
+
+impl McpOptions {
+    /// Hosts that requests may be addressed to, each a name or `name:port`; none at all means any. Default: this
+    /// machine's own names.
+    pub fn allowed_hosts<T: Into<String>>(mut self, hosts: impl IntoIterator<Item = T>) -> Self {
+        self.allowed_hosts = hosts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Web origins that may call, each `scheme://host:port`, with `*` for any port. Default: none. A request without an
+    /// `Origin` comes from no web page and always passes.
+    pub fn allowed_origins<T: Into<String>>(mut self, origins: impl IntoIterator<Item = T>) -> Self {
+        self.allowed_origins = origins.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Bytes of one request. Default 4 MiB.
+    pub fn max_body_bytes(mut self, bytes: usize) -> Self {
+        self.max_body_bytes = bytes;
+        self
+    }
+
+    /// Time between two signs of life on a silent stream; `None` for no signs. Default 15 seconds.
+    pub fn sse_keep_alive(mut self, every: Option<Duration>) -> Self {
+        self.sse_keep_alive = every;
+        self
+    }
+
+    /// How long rmcp keeps a worker for a protocol session that nobody uses. Default 5 minutes. The session outlives
+    /// its worker: the next request brings another, which costs one `initialize` of the handler.
+    pub fn passivate_after(mut self, idle: Duration) -> Self {
+        self.passivate_after = idle;
+        self
+    }
+
+    /// Workers beyond which those idle for longest go before their time. Default 1,024. A worker with a call in flight
+    /// or an open stream always stays.
+    pub fn max_workers(mut self, workers: usize) -> Self {
+        self.max_workers = workers;
+        self
+    }
+}

@@ -1,0 +1,52 @@
+//! Rules that take more than a range or a length. They hold when writing too: nothing is stored that would be refused.
+
+use serde_json::value::RawValue;
+
+use super::v1::{Role, SlidingRecord};
+use crate::id::{Kind, MAX_ID_BYTES};
+
+/// An id is visible ASCII of a bounded length.
+pub(super) fn visible(text: &str, _: &()) -> garde::Result {
+    let fits = !text.is_empty() && text.len() <= MAX_ID_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(()) } else { Err(garde::Error::new("is not a session id")) }
+}
+
+/// The id of an anonymous session is a bearer secret; files hold its hash.
+pub(super) fn no_credential(role: Role, unowned: bool) -> impl FnOnce(&Option<String>, &()) -> garde::Result {
+    move |id, ()| match id {
+        Some(_) if unowned && role == Role::Session => {
+            Err(garde::Error::new("the id of an anonymous session is a secret and is not stored"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A bucket belongs to somebody, the shared session to nobody.
+pub(super) fn owned(has_owner: bool) -> impl FnOnce(&Role, &()) -> garde::Result {
+    move |role, ()| match (role, has_owner) {
+        (Role::Bucket, false) => Err(garde::Error::new("a bucket has an owner")),
+        (Role::Global, true) => Err(garde::Error::new("the shared session has no owner")),
+        _ => Ok(()),
+    }
+}
+
+/// A kind is spelled as one.
+pub(super) fn kind_spelling(text: &str, _: &()) -> garde::Result {
+    Kind::new(text).map(drop).map_err(garde::Error::new)
+}
+
+/// JSON text stands on one line, without blanks around it.
+pub(super) fn json(text: &str, _: &()) -> garde::Result {
+    match serde_json::from_str::<&RawValue>(text) {
+        // Blanks around the value or line breaks in it would not survive the format of one session a line.
+        Ok(value) if value.get().len() == text.len() && !text.contains(['\n', '\r']) => Ok(()),
+        Ok(_) => Err(garde::Error::new("is not compact json")),
+        Err(error) => Err(garde::Error::new(error)),
+    }
+}
+
+/// Keys are in order, each once.
+pub(super) fn ascending(times: &[SlidingRecord], _: &()) -> garde::Result {
+    let fits = times.iter().zip(times.iter().skip(1)).all(|(one, next)| one.key < next.key);
+    if fits { Ok(()) } else { Err(garde::Error::new("keys are not in order")) }
+}

@@ -1,0 +1,184 @@
+//! Writing entries of a draft.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Draft;
+use crate::config::MAX_DEPTH;
+use crate::error::{DraftError, Limit};
+use crate::state::entries::NewEntry;
+use crate::state::lifetime::{Expiry, Ttl};
+use crate::state::metadata::at_most;
+use crate::state::node::members;
+use crate::state::scan;
+use crate::state::value::{Json, depth_exceeded};
+
+impl Draft {
+    /// Sets a key to a value, in place of the whole entry: a ttl that it had is gone.
+    ///
+    /// # Errors
+    /// As [`Json::of`]; [`DraftError::InvalidKey`] and [`DraftError::LimitExceeded`] for the key and the value's size.
+    pub fn set<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), DraftError> {
+        self.set_with(key, value, Ttl::Never)
+    }
+
+    /// Sets a key to a JSON value, as [`Draft::set`] does.
+    ///
+    /// # Errors
+    /// [`DraftError::InvalidKey`] and [`DraftError::LimitExceeded`] for the key and the value's size.
+    pub fn set_json(&mut self, key: &str, value: Json) -> Result<(), DraftError> {
+        self.set_json_with(key, value, Ttl::Never)
+    }
+
+    /// Sets a key to a value that lives so long.
+    ///
+    /// # Errors
+    /// As [`Draft::set`]; [`DraftError::ZeroTtl`] for a ttl of zero.
+    pub fn set_with<T: Serialize + ?Sized>(&mut self, key: &str, value: &T, ttl: Ttl) -> Result<(), DraftError> {
+        self.set_json_with(key, Json::of(value)?, ttl)
+    }
+
+    /// Sets a key to a JSON value that lives so long.
+    ///
+    /// # Errors
+    /// As [`Draft::set_json`]; [`DraftError::ZeroTtl`] for a ttl of zero.
+    pub fn set_json_with(&mut self, key: &str, value: Json, ttl: Ttl) -> Result<(), DraftError> {
+        let expiry = Expiry::new(ttl, self.now)?;
+        self.check(key, value.as_str().len())?;
+        self.put(key, value, expiry);
+        Ok(())
+    }
+
+    /// Removes a key and says whether it was there.
+    pub fn remove(&mut self, key: &str) -> bool {
+        let there = self.contains(key);
+        if self.base.peek(key, self.now).is_some() {
+            self.staged.insert(key.into(), None);
+        } else {
+            self.staged.remove(key);
+        }
+        there
+    }
+
+    /// Removes every entry.
+    pub fn clear(&mut self) {
+        let live = self.base.entries.iter().filter(|entry| self.base.is_live(entry, self.now));
+        self.staged = live.map(|entry| (entry.key.into(), None)).collect();
+    }
+
+    /// Adds to an integer and gives the sum; a key that is not there counts as 0. The entry keeps its ttl.
+    ///
+    /// # Errors
+    /// [`DraftError::WrongType`] when the value is not an integer, [`DraftError::Overflow`] when it or the sum is
+    /// beyond 64 bits.
+    pub fn increment(&mut self, key: &str, by: i64) -> Result<i64, DraftError> {
+        let (old, expiry) = match self.current(key) {
+            Some(entry) => (integer(entry.value)?, entry.expiry),
+            None => (0, Expiry::Never),
+        };
+        let sum = old.checked_add(by).ok_or(DraftError::Overflow)?;
+        let value = Json::trusted(sum.to_string());
+        self.check(key, value.as_str().len())?;
+        self.put(key, value, expiry);
+        Ok(sum)
+    }
+
+    /// Appends to an array and gives its new length; a key that is not there counts as empty. The entry keeps its ttl.
+    ///
+    /// # Errors
+    /// [`DraftError::WrongType`] when the value is not an array; as [`Draft::set`] for what is appended.
+    pub fn append<T: Serialize + ?Sized>(&mut self, key: &str, item: &T) -> Result<u64, DraftError> {
+        let item = Json::of(item)?;
+        let (depth, _) = scan::shape(item.as_str());
+        if depth >= MAX_DEPTH {
+            return Err(depth_exceeded(depth + 1));
+        }
+        let (old, expiry) = self.current(key).map_or(("[]", Expiry::Never), |entry| (entry.value, entry.expiry));
+        let Some(head) = old.strip_suffix(']') else {
+            return Err(DraftError::WrongType { needed: "an array", found: scan::name_of(old) });
+        };
+        let (_, length) = scan::shape(old);
+        let comma = if length == 0 { "" } else { "," };
+        self.check(key, old.len() + comma.len() + item.as_str().len())?;
+        let value = Json::trusted([head, comma, item.as_str(), "]"].concat());
+        self.put(key, value, expiry);
+        Ok(length + 1)
+    }
+
+    /// Writes the difference between two forms of a type that stands for the whole state, and gives the keys that
+    /// changed. Members that both forms spell alike stay untouched, and so do keys that the type does not know.
+    /// Entries keep their ttl.
+    ///
+    /// Take `before` with [`Json::of`] from what [`Draft::state`] gave, before changing that.
+    ///
+    /// # Errors
+    /// [`DraftError::WrongType`] when a form is not an object; as [`Draft::set`] for its members.
+    pub fn store<T: Serialize + ?Sized>(&mut self, before: &Json, after: &T) -> Result<Vec<String>, DraftError> {
+        let after = Json::of(after)?;
+        let (before, after) = (members(before)?, members(&after)?);
+        let new = after.iter().filter(|(key, value)| before.get(*key) != Some(value));
+        let gone = before.keys().filter(|key| !after.contains_key(*key));
+        let new = new.map(|(key, value)| (key.clone(), Some(Json::trusted(*value))));
+        self.write(new.chain(gone.map(|key| (key.clone(), None))).collect())
+    }
+
+    /// Writes many values or none, in place of or beside what is there: entries keep their ttl. Gives the keys that
+    /// changed, sorted.
+    pub(in crate::state) fn write(
+        &mut self,
+        values: BTreeMap<String, Option<Json>>,
+    ) -> Result<Vec<String>, DraftError> {
+        for (key, value) in &values {
+            if let Some(value) = value {
+                self.check(key, value.as_str().len())?;
+            }
+        }
+        let mut changed = Vec::new();
+        for (key, value) in values {
+            if self.json(&key) == value.as_ref().map(Json::as_str) {
+                continue;
+            }
+            match value {
+                Some(value) => {
+                    let expiry = self.current(&key).map_or(Expiry::Never, |entry| entry.expiry);
+                    self.put(&key, value, expiry);
+                }
+                None => drop(self.remove(&key)),
+            }
+            changed.push(key);
+        }
+        Ok(changed)
+    }
+
+    fn check(&self, key: &str, value_bytes: usize) -> Result<(), DraftError> {
+        if key.is_empty() || key.chars().any(char::is_control) {
+            return Err(DraftError::InvalidKey);
+        }
+        at_most(Limit::KeyBytes, self.limits.key_bytes, key.len() as u64)?;
+        at_most(Limit::ValueBytes, self.limits.value_bytes, value_bytes as u64)?;
+        Ok(())
+    }
+
+    fn put(&mut self, key: &str, value: Json, expiry: Expiry) {
+        let base = self.base.used(key, self.now);
+        if base.is_some_and(|base| base.value == value.as_str() && base.expiry == expiry) {
+            self.staged.remove(key);
+        } else {
+            let revision = self.base.revision.next();
+            self.staged.insert(key.into(), Some(NewEntry { value, revision, expiry }));
+        }
+    }
+}
+
+/// The integer that checked text spells.
+fn integer(text: &str) -> Result<i64, DraftError> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    match digits.as_bytes().first() {
+        Some(b'0'..=b'9') if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.parse().map_err(|_| DraftError::Overflow)
+        }
+        Some(b'0'..=b'9') => Err(DraftError::WrongType { needed: "an integer", found: "a number with a fraction" }),
+        _ => Err(DraftError::WrongType { needed: "an integer", found: scan::name_of(text) }),
+    }
+}

@@ -1,0 +1,155 @@
+use super::*;
+use crate::error::{DraftError, EndReason};
+
+#[test]
+fn the_earlier_limit_ends_a_session_at_its_deadline() {
+    let both = Lifetime { idle: Some(seconds(10)), ends_at: Some(at(100)) };
+    assert_eq!(both.deadline(at(5)), Some((at(15), EndReason::Idle)));
+    assert_eq!(both.deadline(at(95)), Some((at(100), EndReason::Lifetime)));
+    assert_eq!(both.ended(at(5), at(14)), None);
+    let ended = both.ended(at(5), at(1_000)).unwrap();
+    assert_eq!((ended.at, ended.reason), (at(15), EndReason::Idle));
+    assert!(both.ended(at(5), at(15)).is_some());
+    assert_eq!(Lifetime::default().ended(at(5), at(u32::MAX.into())), None);
+}
+
+#[test]
+fn an_absolute_ttl_ends_on_the_tick_whoever_reads() {
+    let base = commit_at(&empty(), at(10), |draft| {
+        draft.set_with("t", &1, Ttl::Absolute(seconds(5))).unwrap();
+        draft.set("n", &1).unwrap();
+    });
+    let before = view(&base, at(14));
+    assert_eq!(before.entry("t").unwrap().expires_at, Some(at(15)));
+    assert_eq!((before.len(), base.next_deadline()), (2, Some(at(15))));
+    let after = view(&base, at(15));
+    assert_eq!((after.json("t"), after.len(), after.entries().count()), (None, 1, 1));
+    assert_eq!(after.state::<serde_json::Value>().unwrap(), serde_json::json!({"n": 1}));
+    assert!(base.purged(at(14)).is_none());
+    let purged = base.purged(at(15)).unwrap();
+    assert_eq!((purged.entries.len(), purged.revision, purged.bytes), (1, base.revision, 2));
+    assert_eq!(purged.next_deadline(), None);
+}
+
+#[test]
+fn a_sliding_ttl_starts_again_with_each_use_but_not_with_a_listing() {
+    let base = commit_at(&empty(), at(10), |draft| draft.set_with("s", &1, Ttl::Sliding(seconds(5))).unwrap());
+    assert_eq!(view(&base, at(14)).entries().count(), 1);
+    assert_eq!(base.next_deadline(), Some(at(15)));
+    assert!(view(&base, at(14)).json("s").is_some());
+    assert_eq!(view(&base, at(18)).entry("s").unwrap().expires_at, Some(at(23)));
+    // A reader whose time is older takes nothing back.
+    assert_eq!(view(&base, at(12)).get::<u8>("s").unwrap(), Some(1));
+    assert_eq!(base.next_deadline(), Some(at(23)));
+    assert_eq!(base.sliding.last_uses().collect::<Vec<_>>(), [("s", at(18))]);
+    assert!(view(&base, at(23)).json("s").is_none());
+}
+
+#[test]
+fn an_entry_that_one_reader_found_expired_stays_so_for_all() {
+    let base = commit_at(&empty(), at(10), |draft| draft.set_with("s", &1, Ttl::Sliding(seconds(5))).unwrap());
+    let old = view(&base, at(14));
+    assert!(view(&base, at(15)).is_empty());
+    assert_eq!((old.json("s"), view(&base, at(15)).json("s")), (None, None));
+    let purged = base.purged(at(15)).unwrap();
+    assert_eq!(purged.entries.len(), 0);
+}
+
+#[test]
+fn touches_through_an_older_revision_count_in_the_next() {
+    let one = commit_at(&empty(), at(10), |draft| draft.set_with("s", &1, Ttl::Sliding(seconds(5))).unwrap());
+    let two = commit_at(&one, at(11), |draft| draft.set("other", &1).unwrap());
+    let three = commit_at(&two, at(12), |draft| assert_eq!(draft.increment("s", 1).unwrap(), 2));
+    assert!(view(&one, at(14)).json("s").is_some());
+    assert_eq!(two.next_deadline(), Some(at(19)));
+    assert_eq!(three.next_deadline(), Some(at(19)));
+    // With a longer ttl the entry is no longer at the mercy of those who hold the shorter one.
+    let four = commit_at(&three, at(15), |draft| draft.set_with("s", &9, Ttl::Sliding(seconds(500))).unwrap());
+    assert_eq!(view(&three, at(100)).json("s"), None);
+    assert_eq!(view(&four, at(100)).json("s"), Some("9"));
+}
+
+#[test]
+fn changes_keep_a_ttl_and_sets_replace_it() {
+    let base = commit_at(&empty(), at(10), |draft| {
+        draft.set_with("n", &1, Ttl::Absolute(seconds(5))).unwrap();
+        draft.set_with("a", &[1], Ttl::Absolute(seconds(5))).unwrap();
+        draft.set_with("o", &serde_json::json!({"x": 1}), Ttl::Absolute(seconds(5))).unwrap();
+        draft.set_with("p", &1, Ttl::Absolute(seconds(5))).unwrap();
+        draft.set_with("s", &1, Ttl::Absolute(seconds(5))).unwrap();
+    });
+    let next = commit_at(&base, at(12), |draft| {
+        draft.increment("n", 1).unwrap();
+        draft.append("a", &2).unwrap();
+        draft.merge_patch(&serde_json::json!({"o": {"x": 2}})).unwrap();
+        draft.json_patch(&serde_json::json!([{"op": "replace", "path": "/p", "value": 2}])).unwrap();
+        draft.set("s", &1).unwrap();
+    });
+    let view = view(&next, at(12));
+    for key in ["n", "a", "o", "p"] {
+        let entry = view.entry(key).unwrap();
+        assert_eq!((entry.expires_at, entry.revision.get()), (Some(at(15)), 2), "{key}");
+    }
+    assert_eq!(view.entry("s").unwrap().expires_at, None);
+}
+
+#[test]
+fn a_draft_does_not_see_what_has_expired_and_drops_it_with_the_next_change() {
+    let base = commit_at(&empty(), at(10), |draft| {
+        draft.set_with("t", &1, Ttl::Absolute(seconds(5))).unwrap();
+        draft.set_with("s", &1, Ttl::Sliding(seconds(5))).unwrap();
+    });
+    let stage = || Draft::stage(Arc::clone(&base), at(15), StateLimits { entries: 2, ..LIMITS });
+    let mut draft = stage();
+    assert!(draft.is_empty() && draft.entries().next().is_none() && !draft.contains("t") && !draft.remove("s"));
+    draft.clear();
+    assert!(draft.finish().unwrap().is_none());
+    let mut draft = stage();
+    assert_eq!(draft.increment("t", 1).unwrap(), 1);
+    draft.set_with("s", &1, Ttl::Sliding(seconds(5))).unwrap();
+    draft.set("u", &1).unwrap();
+    assert!(draft.remove("u"));
+    let next = Arc::new(draft.finish().unwrap().unwrap());
+    assert_eq!(view(&next, at(16)).entry("t").unwrap().expires_at, None);
+    assert_eq!(view(&next, at(19)).json("s"), Some("1"));
+    // What has expired makes room under the cap.
+    let mut draft = stage();
+    draft.set("u", &1).unwrap();
+    draft.set("v", &1).unwrap();
+    assert_eq!(draft.finish().unwrap().unwrap().entries.len(), 2);
+}
+
+#[test]
+fn ttls_at_the_edges() {
+    let mut draft = draft(&empty());
+    for ttl in [Ttl::Absolute(Duration::ZERO), Ttl::Sliding(Duration::ZERO)] {
+        assert!(matches!(draft.set_with("k", &1, ttl), Err(DraftError::ZeroTtl)));
+    }
+    assert!(draft.is_empty());
+    draft.set_with("short", &1, Ttl::Sliding(Duration::from_nanos(1))).unwrap();
+    draft.set_with("long", &1, Ttl::Sliding(Duration::MAX)).unwrap();
+    draft.set_with("far", &1, Ttl::Absolute(Duration::MAX)).unwrap();
+    let next = Arc::new(draft.finish().unwrap().unwrap());
+    assert_eq!(view(&next, at(u32::MAX.into())).len(), 2);
+    let packed = next.entries.to_packed();
+    assert!(Entries::from_packed(packed).unwrap().iter().eq(next.entries.iter()));
+}
+
+#[test]
+fn last_uses_come_back_from_files() {
+    let base = commit_at(&empty(), at(10), |draft| {
+        draft.set_with("a", &1, Ttl::Sliding(seconds(5))).unwrap();
+        draft.set_with("b", &1, Ttl::Sliding(seconds(5))).unwrap();
+    });
+    let _ = view(&base, at(13)).json("a");
+    let uses: std::collections::BTreeMap<_, _> = base.sliding.last_uses().filter(|(key, _)| *key == "a").collect();
+    let entries = Entries::from_packed(base.entries.to_packed()).unwrap();
+    let last_use = |key: &str| uses.get(key).copied();
+    let back = Committed::restored(base.revision, entries, Metadata::default(), base.lifetime, at(11), last_use);
+    assert_eq!((back.revision, back.bytes), (base.revision, base.bytes));
+    let back = Arc::new(back);
+    assert_eq!(
+        view(&back, at(14)).entries().map(|entry| entry.expires_at.unwrap()).collect::<Vec<_>>(),
+        [at(18), at(16)]
+    );
+}

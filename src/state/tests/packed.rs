@@ -1,0 +1,168 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::state::packed::PackedError;
+
+fn entries(list: &[(&str, &str, u64, Expiry)]) -> Entries {
+    let changes = list.iter().map(|&(key, value, revision, expiry)| {
+        let value = Json::parse(value).unwrap();
+        (key.into(), Some(NewEntry { value, revision: Revision::new(revision), expiry }))
+    });
+    Entries::empty().apply(changes.collect())
+}
+
+fn sample() -> Entries {
+    entries(&[
+        ("a", "1", 7, Expiry::Never),
+        ("b", "\"x\"", 9, Expiry::At(Timestamp::from_micros(0x0102_0304_0506_0708))),
+        ("\u{e4}", "[]", 7, Expiry::Sliding(Duration::from_micros(60_000_000))),
+    ])
+}
+
+/// These bytes are in files: they never change. A new layout gets a new version.
+#[test]
+#[rustfmt::skip]
+fn layout_v1_is_frozen() {
+    let golden: &[u8] = &[
+        1, 0, 0, 0,                      // version, flags
+        3, 0, 0, 0,                      // entries
+        2, 0, 0, 0,                      // entries with a ttl
+        7, 0, 0, 0, 0, 0, 0, 0,          // base revision
+        1, 0, 0, 0,  1, 0, 0, 0,  0, 0, 0, 0,
+        2, 0, 0, 0,  4, 0, 0, 0,  2, 0, 0, 0,
+        4, 0, 0, 0,  6, 0, 0, 0,  0, 0, 0, 0,
+        1, 0, 0, 0,  1,  8, 7, 6, 5, 4, 3, 2, 1,
+        2, 0, 0, 0,  2,  0, 0x87, 0x93, 3, 0, 0, 0, 0,
+        b'a', b'b', 0xc3, 0xa4,
+        b'1', b'"', b'x', b'"', b'[', b']',
+    ];
+    assert_eq!(sample().to_packed(), golden);
+    assert!(Entries::from_packed(golden.to_vec()).unwrap().iter().eq(sample().iter()));
+
+    let wide: &[u8] = &[
+        1, 1, 0, 0,  2, 0, 0, 0,  0, 0, 0, 0,
+        1, 0, 0, 0, 0, 0, 0, 0,
+        1, 0, 0, 0, 0, 0, 0, 0,  1, 0, 0, 0, 0, 0, 0, 0,  0, 0, 0, 0, 0, 0, 0, 0,
+        2, 0, 0, 0, 0, 0, 0, 0,  2, 0, 0, 0, 0, 0, 0, 0,  0, 0, 0, 0, 1, 0, 0, 0,
+        b'k', b'l', b'1', b'2',
+    ];
+    let far = entries(&[("k", "1", 1, Expiry::Never), ("l", "2", (1 << 32) + 1, Expiry::Never)]);
+    assert_eq!(far.to_packed(), wide);
+    assert!(Entries::from_packed(wide.to_vec()).unwrap().iter().eq(far.iter()));
+
+    let empty: &[u8] = &[1, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(Entries::empty().to_packed(), empty);
+    assert_eq!(Entries::from_packed(empty.to_vec()).unwrap().len(), 0);
+}
+
+#[test]
+fn every_single_damage_that_matters_is_named() {
+    let good = sample().to_packed();
+    let bad = |change: Step<'_, Vec<u8>>| {
+        let mut bytes = good.clone();
+        change(&mut bytes);
+        Entries::from_packed(bytes).err().unwrap_or_else(|| panic!("damage was not seen"))
+    };
+    assert_eq!(bad(&|bytes| bytes[0] = 2), PackedError::Version { found: 2 });
+    let layouts: [Step<'_, Vec<u8>>; 15] = [
+        &|bytes| bytes.clear(),
+        &|bytes| bytes[0] = 0,
+        &|bytes| bytes.truncate(19),
+        &|bytes| bytes[1] = 1,
+        &|bytes| bytes[1] = 2,
+        &|bytes| bytes[2] = 1,
+        &|bytes| bytes[4] = 4,
+        &|bytes| bytes[4..8].fill(0xff),
+        &|bytes| bytes[8] = 4,
+        &|bytes| bytes.push(0),
+        &|bytes| bytes.truncate(bytes.len() - 1),
+        &|bytes| (bytes[28], bytes[52]) = (1, 1),
+        &|bytes| bytes[56] = 2,
+        &|bytes| bytes[60] = 3,
+        &|bytes| bytes[74..82].fill(0),
+    ];
+    for change in layouts {
+        assert!(matches!(bad(change), PackedError::Layout { .. } | PackedError::Entry { .. }));
+    }
+    assert!(matches!(bad(&|bytes| bytes[82] = b'b'), PackedError::Entry { index: 1, what } if what.contains("order")));
+    assert!(matches!(bad(&|bytes| bytes[85] = b'x'), PackedError::Entry { index: 2, what } if what.contains("utf-8")));
+    assert!(matches!(bad(&|bytes| bytes[86] = b' '), PackedError::Entry { index: 0, what } if what.contains("json")));
+    assert!(matches!(bad(&|bytes| bytes[20] = 0), PackedError::Entry { index: 0, what } if what.contains("empty")));
+    assert!(matches!(bad(&|bytes| bytes[12..20].fill(0xff)), PackedError::Entry { .. }));
+}
+
+/// Whatever comes in, validation ends without a panic, and what it lets through reads back as it is.
+#[test]
+fn no_input_makes_validation_panic() {
+    let mut random = Random::new();
+    let seeds = [
+        sample().to_packed(),
+        Entries::empty().to_packed(),
+        entries(&[("k", "1", 1, Expiry::Never), ("l", "{\"a\":[2]}", 1 << 40, Expiry::At(at(5)))]).to_packed(),
+    ];
+    let mut valid = 0;
+    for round in 0..40_000 {
+        let mut bytes = seeds[random.below(seeds.len())].clone();
+        if round % 10 == 0 {
+            bytes = (0..random.below(200)).map(|_| random.next() as u8).collect();
+            bytes.splice(0..bytes.len().min(4), [1, (random.next() & 1) as u8, 0, 0]);
+        }
+        for _ in 0..random.below(4) {
+            if bytes.is_empty() {
+                break;
+            }
+            let place = random.below(bytes.len());
+            match random.below(6) {
+                0 => bytes[place] = random.next() as u8,
+                1 => bytes[place] ^= 1 << random.below(8),
+                2 => bytes[place] = [0, 1, 0x7f, 0xff][random.below(4)],
+                3 => bytes.truncate(place),
+                4 => bytes.insert(place, random.next() as u8),
+                _ => bytes[place] = bytes[place].wrapping_add(1),
+            }
+        }
+        if let Ok(read) = Entries::from_packed(bytes.clone()) {
+            valid += 1;
+            assert_eq!(read.iter().count(), read.len());
+            for entry in read.iter() {
+                assert_eq!(read.get(entry.key), Some(entry));
+                assert_eq!(Json::parse(entry.value).unwrap().as_str(), entry.value);
+            }
+            // One form for one content: what is let through is what would be written.
+            assert_eq!(read.to_packed(), bytes);
+        }
+    }
+    assert!(valid > 1_000, "{valid}");
+}
+
+#[test]
+fn an_entry_without_ttl_costs_twelve_bytes() {
+    let one = entries(&[("key", "12345", 1, Expiry::Never)]).to_packed();
+    let two = entries(&[("key", "12345", 1, Expiry::Never), ("kez", "12345", 2, Expiry::Never)]).to_packed();
+    assert_eq!(two.len() - one.len(), 8 + 12);
+    assert_eq!(entries(&[("key", "12345", 1, Expiry::Never)]).payload_bytes(), 8);
+}
+
+#[test]
+fn large_entries_are_mapped_and_become_packed_again_only_far_below() {
+    let value = Json::of(&"x".repeat(1_000)).unwrap();
+    let put = |entries: &Entries, range: std::ops::Range<usize>, some: bool| {
+        let new = NewEntry { value: value.clone(), revision: Revision::new(1), expiry: Expiry::Never };
+        entries
+            .apply(range.map(|n| (format!("key{n:03}").into(), some.then(|| new.clone()))).collect::<BTreeMap<_, _>>())
+    };
+    let small = put(&Entries::empty(), 0..15, true);
+    assert!(small.is_packed());
+    let large = put(&small, 15..17, true);
+    assert!(!large.is_packed());
+    let below = put(&large, 9..17, false);
+    assert!(!below.is_packed() && below.len() == 9);
+    let again = put(&below, 7..9, false);
+    assert!(again.is_packed());
+    assert_eq!(again.payload_bytes(), 7 * (6 + 1_002));
+    assert!(again.iter().eq(put(&Entries::empty(), 0..7, true).iter()));
+    // The file form of both is the same layout, and reading it back chooses by size.
+    assert!(!Entries::from_packed(large.to_packed()).unwrap().is_packed());
+    assert!(Entries::from_packed(large.to_packed()).unwrap().iter().eq(large.iter()));
+    assert_eq!(Entries::from_packed(large.to_packed()).unwrap().payload_bytes(), large.payload_bytes());
+}

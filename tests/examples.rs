@@ -1,0 +1,10 @@
+//! The examples run to their end. They are compiled into this test, so that nothing is built twice.
+
+mod embed {
+    include!("../examples/embed.rs");
+
+    #[test]
+    fn runs_to_its_end() {
+        main().unwrap();
+    }
+}
