@@ -137,7 +137,6 @@ async fn a_client_that_leaves_in_the_middle_of_a_replay_holds_nobody_up() {
         tokio::task::yield_now().await;
     }
     drop(leaver);
-    tokio::task::yield_now().await;
     assert_eq!(Call::tool("add").session(&id).send(&mcp).await.structured(), json!({"count": 1}));
 }
 
