@@ -24,7 +24,10 @@ async fn of_sixty_four_creates_of_one_id_one_wins() {
         }
         assert_eq!(won.len(), 1);
         won[0].set("n", &round).await.unwrap();
-        assert_eq!(service.owner(&alice()).open(won[0].id().as_str()).await.unwrap().get::<u32>("n").unwrap(), Some(round));
+        assert_eq!(
+            service.owner(&alice()).open(won[0].id().as_str()).await.unwrap().get::<u32>("n").unwrap(),
+            Some(round)
+        );
     }
     assert_eq!(service.operator().stats().sessions, 300);
 }

@@ -27,8 +27,11 @@ async fn what_was_acknowledged_is_in_the_final_snapshot_and_what_came_later_was_
                 tokio::spawn(async move {
                     loop {
                         let count = |draft: &mut sessile::Draft| draft.increment("n", 1);
-                        let updated =
-                            if writer == 0 { session.update_blocking(count).await } else { session.update(count).await };
+                        let updated = if writer == 0 {
+                            session.update_blocking(count).await
+                        } else {
+                            session.update(count).await
+                        };
                         match updated {
                             Ok(_) => acknowledged.fetch_add(1, Ordering::SeqCst),
                             Err(UpdateError::Stopping) => return,

@@ -31,7 +31,8 @@ async fn value(service: &SessionService) -> Option<u64> {
 /// The generations in a folder, the oldest first.
 fn generations(folder: &Path) -> Vec<PathBuf> {
     let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<_> = names.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("snapshot-")).collect();
+    let mut files: Vec<_> =
+        names.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("snapshot-")).collect();
     files.sort();
     files
 }
@@ -74,11 +75,15 @@ async fn everything_comes_back_in_both_formats() {
             .unwrap();
         session.set("number", &u64::MAX.wrapping_sub(1)).await.unwrap();
         let large = owner.create_with_id("large", NewSession::default()).await.unwrap();
-        large.update(|draft| (0..900).try_for_each(|key| draft.set(&format!("key-{key:03}"), &"x".repeat(1_000)))).await.unwrap();
+        large
+            .update(|draft| (0..900).try_for_each(|key| draft.set(&format!("key-{key:03}"), &"x".repeat(1_000))))
+            .await
+            .unwrap();
         let secret = service.anonymous().create(NewSession::default()).await.unwrap();
         secret.set("a", &1).await.unwrap();
         service.global().await.unwrap().set("g", &1).await.unwrap();
-        let (before, shown) = (session.info().unwrap(), format!("{:?}", session.read().unwrap().entries().collect::<Vec<_>>()));
+        let (before, shown) =
+            (session.info().unwrap(), format!("{:?}", session.read().unwrap().entries().collect::<Vec<_>>()));
         service.drain().await.unwrap();
 
         // A credential is in no file; the id of an owned session is.
@@ -307,7 +312,9 @@ async fn a_newer_file_refuses_to_start_though_older_ones_are_there() {
 async fn one_service_at_a_time_has_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let first = start(folder.path(), Format::Bincode).await;
-    assert!(matches!(builder(folder.path(), Format::Bincode).start().await, Err(StartError::Locked(path)) if path == folder.path()));
+    assert!(
+        matches!(builder(folder.path(), Format::Bincode).start().await, Err(StartError::Locked(path)) if path == folder.path())
+    );
     bucket(&first).await.set("n", &1).await.unwrap();
     first.drain().await.unwrap();
     // A lock file that nobody holds is harmless.
@@ -467,7 +474,11 @@ async fn a_failed_write_is_told_and_what_it_was_to_hold_is_written_later() {
 async fn options_that_cannot_be_used_are_told_together_and_touch_nothing() {
     let outer = tempfile::tempdir().unwrap();
     let folder = outer.path().join("never");
-    let wrong = builder(&folder, Format::Json).generations(0).snapshot_every(Duration::ZERO).max_sessions(0_u64).kinds(["Not a kind"]);
+    let wrong = builder(&folder, Format::Json)
+        .generations(0)
+        .snapshot_every(Duration::ZERO)
+        .max_sessions(0_u64)
+        .kinds(["Not a kind"]);
     match wrong.start().await {
         Err(StartError::Options(problems)) => assert_eq!(problems.len(), 4, "{problems:?}"),
         other => panic!("{other:?}"),

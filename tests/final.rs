@@ -38,7 +38,15 @@ async fn stays(service: &SessionService, stale: &Session, id: &str, ended: Ended
     assert!(matches!(stale.extend(secs(9)).await, Err(UpdateError::Ended(_))));
     assert!(!stale.close().await.unwrap());
     remembered(service, id, ended).await;
-    assert!(owner.list(&Default::default()).await.unwrap().sessions.iter().all(|info| info.id.as_ref().unwrap().as_str() != id));
+    assert!(
+        owner
+            .list(&Default::default())
+            .await
+            .unwrap()
+            .sessions
+            .iter()
+            .all(|info| info.id.as_ref().unwrap().as_str() != id)
+    );
 }
 
 async fn remembered(service: &SessionService, id: &str, ended: Ended) {
@@ -46,7 +54,10 @@ async fn remembered(service: &SessionService, id: &str, ended: Ended) {
     assert_eq!(owner.open(id).await.unwrap_err(), OpenError::Ended(ended));
     assert_eq!(service.owner(&bob()).open(id).await.unwrap_err(), OpenError::Unknown);
     if let Err(error) = owner.create_with_id(id, NewSession::default()).await {
-        assert!(matches!(error, CreateError::Ended(found) if found == ended) || matches!(error, CreateError::Id(_)), "{error:?}");
+        assert!(
+            matches!(error, CreateError::Ended(found) if found == ended) || matches!(error, CreateError::Id(_)),
+            "{error:?}"
+        );
     } else {
         panic!("{id} was created again");
     }
@@ -67,7 +78,8 @@ async fn an_ended_session_stays_ended_through_sweep_snapshot_and_restart() {
     let old = owner.create_with_id("old", NewSession::default().max_lifetime(secs(5))).await.unwrap();
     let dead_at = Timestamp::from_micros(hand.now().as_micros() + 5_000_000);
     hand.advance(secs(7));
-    let (idle_end, old_end) = (Ended { reason: EndReason::Idle, at: dead_at }, Ended { reason: EndReason::Lifetime, at: dead_at });
+    let (idle_end, old_end) =
+        (Ended { reason: EndReason::Idle, at: dead_at }, Ended { reason: EndReason::Lifetime, at: dead_at });
     assert_eq!((idle.read().unwrap_err(), old.read().unwrap_err()), (idle_end, old_end));
     let evicted = owner.create_with_id("evicted", NewSession::default()).await.unwrap();
     let evicted_at = hand.now();
@@ -195,7 +207,13 @@ async fn one_case(seed: u64) {
     let mut random = Random(seed);
     let (folder, hand) = (tempfile::tempdir().unwrap(), Hand::new());
     let formats = [Format::Bincode, Format::Json];
-    let builder = || SessionService::builder().snapshots(folder.path()).clock(hand.clock()).idle_timeout(secs(100)).max_lifetime(secs(250));
+    let builder = || {
+        SessionService::builder()
+            .snapshots(folder.path())
+            .clock(hand.clock())
+            .idle_timeout(secs(100))
+            .max_lifetime(secs(250))
+    };
     let mut service = builder().format(formats[(seed % 2) as usize]).start().await.unwrap();
     let (mut model, mut saved) = (Model::default(), Model::default());
     let mut stale: Vec<(String, Session)> = Vec::new();
@@ -211,19 +229,23 @@ async fn one_case(seed: u64) {
                 match (owner.create_with_id(&id, NewSession::default().idle_timeout(idle)).await, expected) {
                     (Ok(session), None) => {
                         let (idle, ends_at) = (idle.as_micros() as u64, now + 250_000_000);
-                        let live = Modelled::Live { entries: BTreeMap::new(), revision: 0, last_use: now, idle, ends_at };
+                        let live =
+                            Modelled::Live { entries: BTreeMap::new(), revision: 0, last_use: now, idle, ends_at };
                         model.0.insert(id.clone(), live);
                         stale.push((id.clone(), session));
                     }
                     (Err(CreateError::AlreadyExists), Some(Modelled::Live { .. })) => {}
-                    (Err(CreateError::Ended(found)), Some(Modelled::Ended(ended))) => assert_eq!(found, ended, "{}", here()),
+                    (Err(CreateError::Ended(found)), Some(Modelled::Ended(ended))) => {
+                        assert_eq!(found, ended, "{}", here())
+                    }
                     (found, expected) => panic!("{}: {found:?}, not {expected:?}", here()),
                 }
             }
             22..45 => match (owner.open(&id).await, model.at(&id, now, true)) {
                 (Ok(session), Some(Modelled::Live { entries, revision, .. })) => {
                     let view = session.read().unwrap();
-                    let found: BTreeMap<_, _> = view.entries().map(|entry| (entry.key.to_owned(), entry.value.parse().unwrap())).collect();
+                    let found: BTreeMap<_, _> =
+                        view.entries().map(|entry| (entry.key.to_owned(), entry.value.parse().unwrap())).collect();
                     assert_eq!((&found, view.revision().get()), (&*entries, *revision), "{}", here());
                 }
                 (Err(OpenError::Ended(found)), Some(Modelled::Ended(ended))) => assert_eq!(found, *ended, "{}", here()),
@@ -247,11 +269,17 @@ async fn one_case(seed: u64) {
                 match (updated.await, model.at(&id, now, true)) {
                     (Ok(updated), Some(Modelled::Live { entries, revision, .. })) => {
                         let before = entries.clone();
-                        if value % 7 == 0 { entries.remove(&key) } else { entries.insert(key, value) };
+                        if value % 7 == 0 {
+                            entries.remove(&key)
+                        } else {
+                            entries.insert(key, value)
+                        };
                         *revision += u64::from(before != *entries);
                         assert_eq!(updated.revision.get(), *revision, "{}", here());
                     }
-                    (Err(UpdateError::Ended(found)), Some(Modelled::Ended(ended))) => assert_eq!(found, *ended, "{}", here()),
+                    (Err(UpdateError::Ended(found)), Some(Modelled::Ended(ended))) => {
+                        assert_eq!(found, *ended, "{}", here())
+                    }
                     (found, expected) => panic!("{}: {found:?}, not {expected:?}", here()),
                 }
             }

@@ -6,9 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{Hand, alice, bob, secs};
-use sessile::{
-    FileProblem, Format, ImportOptions, ImportOutcome, NewSession, OnConflict, OpenError, SessionService,
-};
+use sessile::{FileProblem, Format, ImportOptions, ImportOutcome, NewSession, OnConflict, OpenError, SessionService};
 
 const FORMATS: [Format; 2] = [Format::Bincode, Format::Json];
 
@@ -62,7 +60,10 @@ async fn what_is_exported_is_imported_elsewhere() {
         assert_eq!((report.dry_run, report.tombstones, &report.items), (false, dry.tombstones, &dry.items));
         let owner = target.owner(&alice());
         let session = owner.open(minted.id().as_str()).await.unwrap();
-        assert_eq!((session.kind(), session.name(), session.read().unwrap().revision().get()), ("cart", Some("groceries"), 1));
+        assert_eq!(
+            (session.kind(), session.name(), session.read().unwrap().revision().get()),
+            ("cart", Some("groceries"), 1)
+        );
         assert_eq!(session.get::<u32>("apples").unwrap(), Some(3));
         // Whoever held the secret id holds it still, though the file knows its hash alone.
         assert_eq!(target.anonymous().open(secret.id().as_str()).await.unwrap().get::<u32>("apples").unwrap(), Some(4));

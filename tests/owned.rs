@@ -21,7 +21,10 @@ async fn a_session_of_somebody_else_answers_as_one_that_never_was() {
         elsewhere.anonymous().create(NewSession::default()).await.unwrap().id().as_str().to_owned()
     };
     let owned = alice.create(NewSession::default()).await.unwrap();
-    let (closed, expired) = (alice.create(NewSession::default()).await.unwrap(), alice.create(NewSession::default().idle_timeout(secs(1))).await.unwrap());
+    let (closed, expired) = (
+        alice.create(NewSession::default()).await.unwrap(),
+        alice.create(NewSession::default().idle_timeout(secs(1))).await.unwrap(),
+    );
     closed.close().await.unwrap();
     let secret = anonymous.create(NewSession::default()).await.unwrap();
     let (bucket, global) = (alice.bucket().await.unwrap(), service.global().await.unwrap());
@@ -43,9 +46,11 @@ async fn a_session_of_somebody_else_answers_as_one_that_never_was() {
     mismatches += 1;
     // Only the operator's metric tells them apart, and it does not count what never was.
     bob.open(&never).await.unwrap_err();
-    let counted = metrics.snapshot().into_vec().into_iter().find_map(|(key, _, _, value)| {
-        (key.key().name() == "sessile_owner_mismatch_total").then_some(value)
-    });
+    let counted = metrics
+        .snapshot()
+        .into_vec()
+        .into_iter()
+        .find_map(|(key, _, _, value)| (key.key().name() == "sessile_owner_mismatch_total").then_some(value));
     assert_eq!(counted, Some(DebugValue::Counter(mismatches)));
     // The owner, and whoever holds an anonymous id, are told.
     assert!(matches!(alice.open(closed.id().as_str()).await, Err(OpenError::Ended(_))));

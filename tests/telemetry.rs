@@ -49,7 +49,10 @@ async fn sessions_and_operations_are_counted_by_what_became_of_them() {
     let hand = Hand::new();
     let builder = builder.clock(hand.clock()).kinds(["cart"]).max_sessions(4_u64).at_capacity(AtCapacity::Evict);
     let service = builder.max_entries(1_u64).start().await.unwrap();
-    assert_eq!(metrics.moved().into_iter().collect::<Vec<_>>(), [(format!("sessile_build_info{{version={}}}", env!("CARGO_PKG_VERSION")), 1.0)]);
+    assert_eq!(
+        metrics.moved().into_iter().collect::<Vec<_>>(),
+        [(format!("sessile_build_info{{version={}}}", env!("CARGO_PKG_VERSION")), 1.0)]
+    );
     let owner = service.owner(&alice());
     let kind = |kind: &str| NewSession::of_kind(kind).unwrap();
     let cart = owner.create_with_id("a", kind("cart")).await.unwrap();
@@ -201,12 +204,21 @@ async fn snapshots_restores_and_imports_are_counted() {
 async fn labels_are_bounded_and_name_nobody() {
     let (metrics, builder) = Metrics::new();
     let service = builder.kinds(["cart"]).start().await.unwrap();
-    let series = || metrics.0.snapshot().into_vec().into_iter().map(|(key, ..)| format!("{:?}", key.key())).collect::<Vec<_>>();
+    let series =
+        || metrics.0.snapshot().into_vec().into_iter().map(|(key, ..)| format!("{:?}", key.key())).collect::<Vec<_>>();
     let before = series();
-    let mut words = vec!["planted-subject".to_owned(), "planted-issuer".to_owned(), "planted-key".to_owned(), "planted-value".to_owned(), "planted-kind".to_owned(), "planted-name".to_owned()];
+    let mut words = vec![
+        "planted-subject".to_owned(),
+        "planted-issuer".to_owned(),
+        "planted-key".to_owned(),
+        "planted-value".to_owned(),
+        "planted-kind".to_owned(),
+        "planted-name".to_owned(),
+    ];
     for number in 0..50 {
         let owner = service.owner(&sessile::Principal::new("planted-issuer", format!("planted-subject-{number}")));
-        let new = NewSession::of_kind(&format!("planted-kind-{number}")).unwrap().name(format!("planted-name-{number}"));
+        let new =
+            NewSession::of_kind(&format!("planted-kind-{number}")).unwrap().name(format!("planted-name-{number}"));
         let session = owner.create(new).await.unwrap();
         session.set(&format!("planted-key-{number}"), "planted-value").await.unwrap();
         session.read().unwrap();
@@ -221,10 +233,22 @@ async fn labels_are_bounded_and_name_nobody() {
     }
     // Every metric that is promised is there from the start.
     for name in [
-        "sessions_active", "sessions_created_total", "sessions_ended_total", "operations_total", "operation_duration_seconds",
-        "mailbox_rejected_total", "activations", "state_bytes", "sweep_duration_seconds", "snapshot_duration_seconds",
-        "snapshot_size_bytes", "snapshot_last_success_timestamp_seconds", "snapshot_failures_total", "restore_degraded",
-        "owner_mismatch_total", "build_info",
+        "sessions_active",
+        "sessions_created_total",
+        "sessions_ended_total",
+        "operations_total",
+        "operation_duration_seconds",
+        "mailbox_rejected_total",
+        "activations",
+        "state_bytes",
+        "sweep_duration_seconds",
+        "snapshot_duration_seconds",
+        "snapshot_size_bytes",
+        "snapshot_last_success_timestamp_seconds",
+        "snapshot_failures_total",
+        "restore_degraded",
+        "owner_mismatch_total",
+        "build_info",
     ] {
         assert!(before.iter().any(|series| series.contains(&format!("\"sessile_{name}\""))), "{name} in {before:?}");
     }

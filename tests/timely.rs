@@ -103,7 +103,9 @@ async fn extend_moves_the_end_within_what_files_can_spell() {
         assert_eq!(session.extend(secs(250)).await.unwrap().revision.get(), before + 1);
     }
     let refused = session.extend(secs(251)).await;
-    assert!(matches!(refused, Err(UpdateError::LimitExceeded(limit)) if limit.limit == Limit::LifetimeSeconds && limit.allowed == 250));
+    assert!(
+        matches!(refused, Err(UpdateError::LimitExceeded(limit)) if limit.limit == Limit::LifetimeSeconds && limit.allowed == 250)
+    );
     session.extend(secs(1)).await.unwrap();
     hand.advance(secs(1));
     assert_eq!(session.read().unwrap_err().reason, EndReason::Lifetime);
@@ -111,7 +113,8 @@ async fn extend_moves_the_end_within_what_files_can_spell() {
     // Where the service sets no limit the calendar does: one session must not keep all others from being written.
     for format in [Format::Bincode, Format::Json] {
         let folder = tempfile::tempdir().unwrap();
-        let service = SessionService::builder().max_lifetime(None).snapshots(folder.path()).format(format).start().await.unwrap();
+        let service =
+            SessionService::builder().max_lifetime(None).snapshots(folder.path()).format(format).start().await.unwrap();
         let session = service.owner(&alice()).create(NewSession::default().max_lifetime(secs(9))).await.unwrap();
         assert!(matches!(session.extend(Duration::MAX).await, Err(UpdateError::LimitExceeded(_))));
         session.extend(sessile::defaults::MAX_TIMEOUT).await.unwrap();
