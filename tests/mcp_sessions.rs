@@ -3,6 +3,8 @@
 
 #[path = "mcp/client.rs"]
 mod client;
+#[path = "mcp/logs.rs"]
+mod logs;
 #[path = "mcp/owner.rs"]
 mod owner;
 #[path = "mcp/restart.rs"]
