@@ -51,8 +51,6 @@ pub const MAX_CUSTOM_BYTES: u64 = 4 << 10;
 pub const MAX_TEXT_BYTES: u64 = 256;
 /// Tags of one session.
 pub const MAX_TAGS: u64 = 16;
-/// Bytes of a principal's issuer, subject or client id: 64 KiB.
-pub const MAX_IDENTITY_BYTES: u64 = 64 << 10;
 /// Levels of nesting in one value.
 pub const MAX_DEPTH: u64 = 100;
 /// The longest timeout: 100 years.

@@ -4,8 +4,10 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::config::MAX_IDENTITY_BYTES;
 use crate::error::{Limit, LimitExceeded};
+
+/// Bytes of a principal's issuer, subject or client id: 64 KiB.
+pub const MAX_IDENTITY_BYTES: u64 = 64 << 10;
 
 /// A verified caller: issuer and subject, as the verified token or the transport says them. Never a raw token.
 ///

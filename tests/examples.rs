@@ -8,3 +8,13 @@ mod embed {
         main().unwrap();
     }
 }
+
+#[cfg(feature = "rmcp")]
+mod rmcp_cart {
+    include!("../examples/rmcp_cart.rs");
+
+    #[test]
+    fn runs_to_its_end() {
+        main().unwrap();
+    }
+}

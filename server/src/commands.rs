@@ -44,6 +44,14 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
+/// Text from a file that must not look like rows of its own.
+fn one_line(text: &str) -> Cow<'_, str> {
+    match plain(text) {
+        text if text.contains('\n') => Cow::Owned(text.replace('\n', "\\n")),
+        text => text,
+    }
+}
+
 /// Prints an answer for people.
 fn print(out: &mut dyn Write, text: &str) -> Result<(), Failure> {
     let text = plain(text);
@@ -100,6 +108,7 @@ mod tests {
     fn text_from_a_file_does_not_steer_the_terminal() {
         assert!(matches!(plain("two\nlines \u{e4}"), Cow::Borrowed(_)));
         assert_eq!(plain("a\u{1b}[2Jb\r\u{9b}"), "a\\u{1b}[2Jb\\r\\u{9b}");
+        assert_eq!(one_line("a\nok b"), "a\\nok b");
     }
 
     #[test]

@@ -57,8 +57,8 @@ pub(crate) enum Failure {
         /// Of so many.
         all: usize,
     },
-    /// A folder that a running server uses.
-    #[error("the folder {} is in use by a running server", .0.display())]
+    /// A folder that a running service uses.
+    #[error("the folder {} is in use by a running service", .0.display())]
     InUse(PathBuf),
     /// Anything else.
     #[error("{doing} failed")]
@@ -108,7 +108,7 @@ impl Failure {
     fn hint(&self) -> Option<&'static str> {
         match self {
             Self::File(error) => Some(error.hint()),
-            Self::InUse(_) => Some("stop that server first, or import into another folder"),
+            Self::InUse(_) => Some("stop that one first, or import into another folder"),
             _ => None,
         }
     }
@@ -159,7 +159,7 @@ mod tests {
         let doubled = Failure::while_doing("x")(format!("it failed: {}", "full"));
         assert_eq!(inner.explain(), "writing failed\n  because: full");
         assert_eq!(doubled.explain(), "x failed\n  because: it failed: full");
-        assert!(Failure::InUse("d".into()).explain().contains("\nhint: stop that server first"));
+        assert!(Failure::InUse("d".into()).explain().contains("\nhint: stop that one first"));
     }
 
     #[test]

@@ -34,11 +34,15 @@ pub(crate) fn lend(token: Token) {
     let gauge = core.telemetry.activations.clone();
     gauge.increment(1);
     let start = Some((token, Counted(gauge)));
-    // Callers may be on a thread that is none of the runtime's.
-    let _runtime = core.runtime.enter();
-    if let Err(error) = ractor::ActorRuntime::<Activation>::spawn_linked_instant(None, Activation, start, supervisor) {
-        tracing::error!(%error, "an activation could not be spawned");
-    }
+    // Through the runtime's handle and not `spawn_linked_instant`: a caller may be on a thread that is none of the
+    // runtime's, and where the runtime shuts down the token is dropped in the middle of this call, which comes here
+    // again and finds the thread's idea of its runtime locked.
+    drop(core.runtime.spawn(async move {
+        let started = ractor::ActorRuntime::<Activation>::spawn_linked(None, Activation, start, supervisor).await;
+        if let Err(error) = started {
+            tracing::error!(%error, "an activation could not be started");
+        }
+    }));
 }
 
 impl Actor for Activation {

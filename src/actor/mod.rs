@@ -27,3 +27,6 @@ pub(crate) mod sweep;
 pub(crate) mod token;
 pub(crate) mod tombstones;
 pub(crate) mod turn;
+
+#[cfg(test)]
+mod tests;

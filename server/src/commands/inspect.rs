@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sessile::files::{self, Figures, Inspection, Options, OwnerFigures, Role, SessionFigures};
 
 use super::bar::Bar;
-use super::{counted, format_name, header_json, print, print_json, row, time};
+use super::{counted, format_name, header_json, one_line, print, print_json, row, time};
 use crate::cli::InspectArgs;
 use crate::failure::Failure;
 
@@ -30,10 +30,10 @@ fn as_text(name: &str, held: &Inspection) -> String {
     row(&mut text, "format", format_args!("{}, version {}", format_name(header.format), header.version));
     let number = if header.generation == 0 { "export".to_owned() } else { format!("generation {}", header.generation) };
     let written = time(header.written_at);
-    row(&mut text, "written", format_args!("{written} by release {}, {number}", header.release));
+    row(&mut text, "written", format_args!("{written} by release {}, {number}", one_line(&header.release)));
     row(&mut text, "size", format_args!("{} ({} bytes)", HumanBytes(file.bytes), file.bytes));
     let Figures { sessions, entries, bytes, .. } = held.sessions;
-    let (sessions, entries) = (counted(sessions, "session"), counted(entries, "entrie").replace("1 entrie", "1 entry"));
+    let (sessions, entries) = (counted(sessions, "session"), entries_of(entries));
     let buckets = counted(held.buckets, "bucket");
     row(&mut text, "holds", format_args!("{sessions} ({buckets}), {entries}, {} of state", HumanBytes(bytes)));
     let ends = held.ends;
@@ -45,7 +45,11 @@ fn as_text(name: &str, held: &Inspection) -> String {
         row(&mut text, "ended", format_args!("{} while it was written; not restored", counted(file.ended, "session")));
     }
     for finding in &file.findings {
-        row(&mut text, "refused", format_args!("record {} ({}): {}", finding.index, finding.tag, finding.detail));
+        row(
+            &mut text,
+            "refused",
+            format_args!("record {} ({}): {}", finding.index, finding.tag, one_line(&finding.detail)),
+        );
     }
     let kinds = held.kinds.iter().map(|row| (row.kind.clone(), row.figures));
     table(&mut text, "kind", kinds, held.other_kinds);
@@ -67,7 +71,7 @@ fn table(text: &mut String, head: &str, rows: impl Iterator<Item = (String, Figu
 
 fn owner(row: &OwnerFigures) -> String {
     match &row.principal {
-        Some(principal) => format!("{} {} at {}", row.tag, principal.subject(), principal.issuer()),
+        Some(principal) => format!("{} {} at {}", row.tag, one_line(principal.subject()), one_line(principal.issuer())),
         None => row.tag.clone(),
     }
 }
@@ -75,7 +79,7 @@ fn owner(row: &OwnerFigures) -> String {
 fn largest(text: &mut String, session: &SessionFigures) {
     let SessionFigures { tag, kind, owner, entries, bytes, revision, .. } = session;
     let used = time(session.last_active_at);
-    let entries = counted(*entries, "entrie").replace("1 entrie", "1 entry");
+    let entries = entries_of(*entries);
     let what = role(session.role);
     let _ = write!(text, "{tag}  {bytes} bytes, {entries}, {what} of kind {kind}, owner {owner}, ");
     let _ = write!(text, "revision {revision}, used {used}");
@@ -85,6 +89,10 @@ fn largest(text: &mut String, session: &SessionFigures) {
         }
     }
     text.push('\n');
+}
+
+fn entries_of(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "entry" } else { "entries" })
 }
 
 const fn role(role: Role) -> &'static str {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sessile::files::{self, FileError, Options, Verified};
 
 use super::bar::Bar;
-use super::{counted, format_name, header_json, print, print_json};
+use super::{counted, format_name, header_json, one_line, print, print_json};
 use crate::cli::VerifyArgs;
 use crate::failure::Failure;
 
@@ -58,7 +58,7 @@ fn as_text(file: &Path, checked: &Result<Verified, FileError>) -> String {
         }
     };
     for finding in checked.iter().flat_map(|held| &held.findings) {
-        let _ = writeln!(text, "         record {} ({}): {}", finding.index, finding.tag, finding.detail);
+        let _ = writeln!(text, "         record {} ({}): {}", finding.index, finding.tag, one_line(&finding.detail));
     }
     text
 }

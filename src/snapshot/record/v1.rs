@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::bytes;
 use super::rules::{ascending, json, kind_spelling, no_credential, owned, visible};
-use crate::config::{MAX_CUSTOM_BYTES, MAX_IDENTITY_BYTES, MAX_TAGS, MAX_TEXT_BYTES, MAX_TIMEOUT};
+use crate::config::{MAX_CUSTOM_BYTES, MAX_TAGS, MAX_TEXT_BYTES, MAX_TIMEOUT};
+use crate::principal::MAX_IDENTITY_BYTES;
 
 /// The last microsecond of the year 9999: the end of what RFC 3339 can spell.
 pub(super) const MAX_STAMP: u64 = 253_402_300_799_999_999;

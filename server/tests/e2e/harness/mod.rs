@@ -1,0 +1,21 @@
+//! What the tests drive: the program, raw requests of both eras, the official clients.
+
+mod log;
+mod official;
+mod raw;
+mod reply;
+mod scrape;
+mod server;
+mod skip;
+pub(crate) mod state_files;
+pub(crate) mod tokens;
+mod wire;
+
+pub(crate) use log::Log;
+pub(crate) use official::Official;
+pub(crate) use raw::{Era, Raw};
+pub(crate) use reply::{Caller, Reply, with};
+pub(crate) use scrape::Scrape;
+pub(crate) use server::{Server, unix_now};
+pub(crate) use skip::skip;
+pub(crate) use wire::{Answer, Wire};
