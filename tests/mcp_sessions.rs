@@ -1,5 +1,6 @@
 //! The adapter for rmcp, in process: a small server mounted on a session service, and a client for it.
 #![cfg(feature = "rmcp")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // Tests: a panic is how they fail.
 
 #[path = "mcp/client.rs"]
 mod client;
