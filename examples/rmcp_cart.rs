@@ -53,7 +53,8 @@ impl Shop {
                 let item = text("item")?.to_owned();
                 let cart = open(call, text("cart")?).await?;
                 // One update: two calls at once add two items.
-                let count = cart.state::<Cart>().update(move |cart| {
+                let state = cart.state::<Cart>();
+                let count = state.update(move |cart| {
                     cart.items.push(item.clone());
                     cart.items.len()
                 });

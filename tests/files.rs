@@ -112,7 +112,7 @@ async fn everything_comes_back_in_both_formats() {
         assert_eq!(service.operator().stats().sessions, 4);
         // Caps know what came back: its bytes are given back at its end.
         owner.close_all().await.unwrap();
-        secret.id();
+        let _ = secret.id();
         service.anonymous().open(secret.id().as_str()).await.unwrap().close().await.unwrap();
         service.global().await.unwrap().close().await.unwrap();
         let stats = service.operator().stats();
