@@ -89,14 +89,14 @@ pub(crate) struct SnapshotOptions {
     pub(crate) start_empty: bool,
 }
 
-/// The caps on one session's state.
+/// The caps on one session's state. Their greatest figures leave a session's record below the most that a file takes.
 #[derive(Clone, Copy, Debug, Validate)]
 pub(crate) struct StateLimits {
-    #[garde(range(min = 1, max = 100_000_000))]
+    #[garde(range(min = 1, max = 1_000_000))]
     pub(crate) entries: u64,
     #[garde(range(min = 1_024, max = 512 << 20))]
     pub(crate) bytes: u64,
-    #[garde(range(min = 1, max = 1 << 30))]
+    #[garde(range(min = 1, max = 512 << 20))]
     pub(crate) value_bytes: u64,
     #[garde(range(min = 1, max = 4_096))]
     pub(crate) key_bytes: u64,

@@ -145,6 +145,8 @@ pub enum Limit {
     Tags,
     /// Nesting of a JSON value.
     Depth,
+    /// Bytes of a principal's issuer, subject or client id.
+    IdentityBytes,
     /// Seconds that a session may still live.
     LifetimeSeconds,
 }
@@ -164,6 +166,7 @@ impl fmt::Display for Limit {
             Self::TextBytes => "bytes of a name, label, user agent, origin or tag",
             Self::Tags => "tags of one session",
             Self::Depth => "levels of nesting in one value",
+            Self::IdentityBytes => "bytes of an issuer, subject or client id",
             Self::LifetimeSeconds => "seconds of lifetime",
         })
     }

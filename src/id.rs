@@ -1,11 +1,15 @@
 //! Session ids: made from the operating system's random numbers, printed so that a typing error shows.
 
+mod digest;
+mod kind;
+
 use std::fmt;
 
+pub(crate) use digest::{SessionDigest, SessionKey, chosen_digest, generated_digest};
+pub use kind::{DEFAULT_KIND, Kind};
 use sha2::{Digest, Sha256};
 
 use crate::error::IdError;
-use crate::principal::OwnerKey;
 
 /// Crockford's base32 alphabet in lower case: no i, l, o, u.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -14,8 +18,6 @@ const DIGITS: usize = 30;
 const CHECK_BITS: u32 = 22;
 /// The longest foreign id or chosen name, in bytes.
 pub(crate) const MAX_ID_BYTES: usize = 256;
-/// The kind of a session for which none was chosen.
-pub const DEFAULT_KIND: &str = "session";
 
 /// The name of a session: minted here, or a foreign one kept verbatim.
 ///
@@ -114,81 +116,6 @@ pub(crate) enum ParsedId {
     Foreign(SessionId),
 }
 
-/// What a session is for: `[a-z][a-z0-9-]{0,31}`, the first part of its id.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Kind(Box<str>);
-
-impl Kind {
-    /// Checks a kind's spelling.
-    ///
-    /// # Errors
-    /// [`IdError::Kind`] when it does not match `[a-z][a-z0-9-]{0,31}`.
-    pub fn new(text: &str) -> Result<Self, IdError> {
-        let mut bytes = text.bytes();
-        let head = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase());
-        let tail = bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        if head && tail && text.len() <= 32 { Ok(Self(text.into())) } else { Err(IdError::Kind) }
-    }
-
-    /// The kind as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for Kind {
-    fn default() -> Self {
-        Self(DEFAULT_KIND.into())
-    }
-}
-
-/// SHA-256 of what names a session: what tables and files hold in its place.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct SessionDigest(pub(crate) [u8; 32]);
-
-impl SessionDigest {
-    /// The first 16 bytes, the registry's key.
-    pub(crate) fn key(&self) -> SessionKey {
-        let mut key = [0; 16];
-        key.copy_from_slice(self.0.split_at(16).0);
-        SessionKey(key)
-    }
-
-    /// A short tag for logs.
-    pub(crate) fn tag(&self) -> String {
-        self.0.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-impl fmt::Debug for SessionDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SessionDigest({})", self.tag())
-    }
-}
-
-/// Key of the registry: half of a digest. Equal keys still compare the whole digest in the slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct SessionKey(pub(crate) [u8; 16]);
-
-/// The digest of a minted id.
-pub(crate) fn generated_digest(id: &SessionId) -> SessionDigest {
-    let mut hash = Sha256::new();
-    hash.update(b"sessile session v1\0");
-    hash.update(id.as_str().as_bytes());
-    SessionDigest(hash.finalize().into())
-}
-
-/// The digest of a name chosen by an owner: in a space of the owner's own, so that nobody learns of another's names.
-pub(crate) fn chosen_digest(owner: &OwnerKey, name: &str) -> SessionDigest {
-    let mut hash = Sha256::new();
-    hash.update(b"sessile chosen v1\0");
-    hash.update((owner.0.len() as u64).to_le_bytes());
-    hash.update(owner.0);
-    hash.update(name.as_bytes());
-    SessionDigest(hash.finalize().into())
-}
-
 fn check_part(kind: &str, random: u128) -> u32 {
     let mut hash = Sha256::new();
     hash.update(b"sessile check v1\0");
@@ -266,12 +193,5 @@ mod tests {
     fn debug_shows_no_id() {
         let id = SessionId::generate(&Kind::default()).unwrap();
         assert!(!format!("{id:?}").contains(&id.as_str()[8..]));
-    }
-
-    #[test]
-    fn chosen_names_of_two_owners_do_not_meet() {
-        let (one, two) = (OwnerKey([1; 32]), OwnerKey([2; 32]));
-        assert_ne!(chosen_digest(&one, "cart"), chosen_digest(&two, "cart"));
-        assert_ne!(chosen_digest(&one, "cart").key(), chosen_digest(&one, "cart2").key());
     }
 }

@@ -31,10 +31,12 @@
 //!
 //! In reading order: [`SessionService`] is started by its [`Builder`]; [`Owner`] creates, opens and lists;
 //! [`Session`] reads and updates; [`Draft`] is what an update changes and [`View`] what a read sees.
+//! [`files`] looks into snapshots and exports without a service.
 
 mod actor;
 mod config;
 mod error;
+pub mod files;
 mod id;
 #[cfg(feature = "rmcp")]
 pub mod mcp;
@@ -78,4 +80,5 @@ pub mod defaults {
         MAX_TEXT_BYTES, MAX_TIMEOUT,
     };
     pub use crate::id::DEFAULT_KIND;
+    pub use crate::principal::MAX_IDENTITY_BYTES;
 }

@@ -163,8 +163,7 @@ pub(crate) fn open(core: &Arc<Core>, owner: &OwnerKey, id: &str) -> Result<Sessi
 
 pub(crate) fn bucket(core: &Arc<Core>, creator: Creator<'_>) -> Result<Session, CreateError> {
     // The common case makes nothing: it is an open, and works while the service drains.
-    let standing =
-        core.owners.find(&creator.key).and_then(|owner| create::standing_bucket(core, &owner, core.clock.now()));
+    let standing = core.owners.find(&creator.key).and_then(|owner| create::standing_bucket(core, &owner));
     match standing {
         Some(found) => Ok(Session::new(core, found.slot, found.id)),
         None => finish_create(core, create::bucket(core, creator)).map(|(session, _)| session),
@@ -180,7 +179,7 @@ pub(crate) fn close_all(core: &Arc<Core>, owner: &OwnerKey) -> Result<u64, Creat
     };
     let ended = Ended { reason: EndReason::Closed, at: core.clock.now() };
     let slots = keys.iter().filter_map(|key| core.registry.by_key(key));
-    let closed = slots.filter(|slot| end::end(core, slot, ended)).count() as u64;
+    let closed = slots.filter(|slot| end::end(core, slot, ended) == Some(ended)).count() as u64;
     core.telemetry.count(Operation::Close, "ok");
     Ok(closed)
 }

@@ -4,6 +4,11 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::error::{Limit, LimitExceeded};
+
+/// Bytes of a principal's issuer, subject or client id: 64 KiB.
+pub const MAX_IDENTITY_BYTES: u64 = 64 << 10;
+
 /// A verified caller: issuer and subject, as the verified token or the transport says them. Never a raw token.
 ///
 /// ```
@@ -52,6 +57,16 @@ impl Principal {
     /// This principal without its client id.
     pub(crate) fn without_client(&self) -> Self {
         Self { client: None, ..self.clone() }
+    }
+
+    /// Checks that files can hold it.
+    pub(crate) fn check(&self) -> Result<(), LimitExceeded> {
+        let parts = [Some(&self.issuer), Some(&self.subject), self.client.as_ref()];
+        let attempted = parts.into_iter().flatten().map(|part| part.len() as u64).max().unwrap_or_default();
+        if attempted <= MAX_IDENTITY_BYTES {
+            return Ok(());
+        }
+        Err(LimitExceeded { limit: Limit::IdentityBytes, allowed: MAX_IDENTITY_BYTES, attempted })
     }
 
     /// The key of this identity: SHA-256 over the length-prefixed parts, so that no two identities share an encoding.

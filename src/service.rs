@@ -1,12 +1,12 @@
 //! The service: built, started, drained.
 
 mod builder;
-mod files;
+mod lifecycle;
 
 use std::sync::Arc;
 
 pub use builder::Builder;
-pub use files::{DrainError, StartError};
+pub use lifecycle::{DrainError, StartError};
 
 use crate::actor::core::Core;
 use crate::actor::create::Creator;
@@ -62,7 +62,6 @@ pub enum CallerOwner {
 
 impl SessionService {
     /// Starts building a service with default options.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -155,7 +154,7 @@ impl SessionService {
     /// [`DrainError`] when the final snapshot could not be written; the service is stopped to updates, and a second drain
     /// tries again.
     pub async fn drain(&self) -> Result<Option<SnapshotReport>, DrainError> {
-        files::drain(&self.handle.core).await
+        lifecycle::drain(&self.handle.core).await
     }
 }
 
@@ -165,7 +164,6 @@ impl Drop for Handle {
             tracing::warn!("the service was dropped without a drain; what came after the last snapshot is lost");
             self.core.stop();
         }
-        drop(self.supervisor.cell());
     }
 }
 

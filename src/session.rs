@@ -17,6 +17,7 @@ use crate::actor::core::Core;
 use crate::actor::slot::Slot;
 use crate::actor::turn::{Patience, Place, Updated, update};
 use crate::actor::{end, in_flight::InFlight, lookup};
+use crate::config::MAX_TIMEOUT;
 use crate::error::{CreateError, EndReason, Ended, Limit, LimitExceeded, ReadError, Revision, UpdateError};
 use crate::id::SessionId;
 use crate::state::Draft;
@@ -178,22 +179,30 @@ impl Session {
     /// Moves the end of the max lifetime to `from_now`; nothing for a session that has none.
     ///
     /// # Errors
-    /// [`UpdateError::LimitExceeded`] when that is more than the service's max lifetime; else as [`Session::update`].
+    /// [`UpdateError::LimitExceeded`] when that is more than the service's max lifetime, or than 100 years
+    /// where it has none; else as [`Session::update`].
     pub async fn extend(&self, from_now: Duration) -> Result<Updated, UpdateError> {
-        if let Some(most) = self.core.config.max_lifetime.filter(|most| from_now > *most) {
+        let most = self.core.config.max_lifetime.unwrap_or(MAX_TIMEOUT);
+        if from_now > most {
             return Err(UpdateError::LimitExceeded(LimitExceeded {
                 limit: Limit::LifetimeSeconds,
                 allowed: most.as_secs(),
                 attempted: from_now.as_secs(),
             }));
         }
-        self.update(move |draft| {
-            let ends_at = draft.now().after(from_now);
-            let lifetime = draft.lifetime_mut();
-            lifetime.ends_at = lifetime.ends_at.map(|_| ends_at);
-            Ok(())
-        })
-        .await
+        let extended = self
+            .update(move |draft| {
+                let ends_at = draft.now().after(from_now);
+                let lifetime = draft.lifetime_mut();
+                lifetime.ends_at = lifetime.ends_at.map(|_| ends_at);
+                Ok(())
+            })
+            .await?;
+        // It may have come nearer.
+        if let Some((at, _)) = self.slot.deadline() {
+            self.core.capacity.may_expire(at);
+        }
+        Ok(extended)
     }
 
     /// Changes the metadata, as an update.
@@ -218,7 +227,7 @@ impl Session {
     pub async fn close(&self) -> Result<bool, CreateError> {
         let _accepted = InFlight::enter(&self.core).ok_or(CreateError::Stopping)?;
         let ended = Ended { reason: EndReason::Closed, at: self.core.clock.now() };
-        let closed = end::end(&self.core, &self.slot, ended);
+        let closed = end::end(&self.core, &self.slot, ended) == Some(ended);
         self.core.telemetry.count(Operation::Close, if closed { "ok" } else { "ended" });
         Ok(closed)
     }

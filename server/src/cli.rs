@@ -7,11 +7,13 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use files::{ExportArgs, ExportFormat, FileCommand, ImportArgs, InspectArgs, OnConflict, VerifyArgs};
 pub(crate) use serve::{Flags, ServeArgs};
 
 /// Durable, shared-safe state for MCP agents, and the tools that look after it.
 ///
-/// Exit codes: 0 success, 1 failure, 2 wrong usage or options, 3 state files that were refused.
+/// Exit codes: 0 success, 1 failure, 2 wrong usage or options, 3 state files that were refused, 4 an
+/// import that ended with refused items.
 #[derive(Debug, Parser)]
 #[command(name = "sessile", version, about, long_about, propagate_version = true)]
 pub(crate) struct Cli {
@@ -21,8 +23,6 @@ pub(crate) struct Cli {
 }
 
 /// What to do.
-//
-// `files::FileCommand` (inspect, verify, export, import) joins here, flattened, together with the module that runs it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serves MCP at `/mcp`, until SIGTERM or SIGINT.
@@ -30,6 +30,9 @@ pub(crate) enum Command {
     /// Looks after the bearer tokens of `serve --tokens`.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Looks after files of state.
+    #[command(flatten)]
+    File(FileCommand),
 }
 
 /// What to do with bearer tokens.

@@ -1,9 +1,11 @@
 //! `sessile`: a ready-made MCP server in which agents keep durable, shared-safe state, and its tools.
 //!
-//! Exit codes: 0 success, 1 failure, 2 wrong usage or options, 3 state files that were refused.
+//! Exit codes: 0 success, 1 failure, 2 wrong usage or options, 3 state files that were refused, 4 an import that ended
+//! with refused items.
 
 mod auth;
 mod cli;
+mod commands;
 mod edge;
 mod failure;
 mod health;
@@ -37,11 +39,12 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve(*args),
         Command::Token(TokenCommand::Add { name, tokens }) => add_token(&name, tokens),
+        Command::File(command) => commands::run(command, &mut io::stdout().lock()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let _ = writeln!(io::stderr(), "error: {}", failure.explain());
+            let _ = writeln!(io::stderr(), "error: {}", commands::plain(&failure.explain()));
             failure.code()
         }
     }

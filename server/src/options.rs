@@ -121,7 +121,6 @@ impl ServeOptions {
     }
 
     /// Every host a request may name: the loopback ones, the address itself where it is one, and those given.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the MCP routes, which check `Host`"))]
     #[must_use]
     pub(crate) fn hosts(&self) -> Vec<String> {
         let ip = self.addr.ip();

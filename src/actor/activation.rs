@@ -13,15 +13,15 @@ enum Message {
     Run,
 }
 
+/// What is lent: nothing any more once the actor is done, since its state outlives it for a while.
+type Lent = Option<(Token, Counted)>;
+
 /// Counts activations in the metric for as long as it lives.
-struct Counted {
-    token: Option<Token>,
-    gauge: metrics::Gauge,
-}
+struct Counted(metrics::Gauge);
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.gauge.decrement(1);
+        self.0.decrement(1);
     }
 }
 
@@ -33,38 +33,37 @@ pub(crate) fn lend(token: Token) {
     let Some(supervisor) = core.supervisor() else { return };
     let gauge = core.telemetry.activations.clone();
     gauge.increment(1);
-    let start = Counted { token: Some(token), gauge };
-    // Callers may be on a thread that is none of the runtime's.
-    let _runtime = core.runtime.enter();
-    if let Err(error) = ractor::ActorRuntime::<Activation>::spawn_linked_instant(None, Activation, start, supervisor) {
-        tracing::error!(%error, "an activation could not be spawned");
-    }
+    let start = Some((token, Counted(gauge)));
+    // Through the runtime's handle and not `spawn_linked_instant`: a caller may be on a thread that is none of the
+    // runtime's, and where the runtime shuts down the token is dropped in the middle of this call, which comes here
+    // again and finds the thread's idea of its runtime locked.
+    drop(core.runtime.spawn(async move {
+        let started = ractor::ActorRuntime::<Activation>::spawn_linked(None, Activation, start, supervisor).await;
+        if let Err(error) = started {
+            tracing::error!(%error, "an activation could not be started");
+        }
+    }));
 }
 
 impl Actor for Activation {
     type Msg = Message;
-    type State = Counted;
-    type Arguments = Counted;
+    type State = Lent;
+    type Arguments = Lent;
 
-    async fn pre_start(&self, myself: ActorRef<Message>, start: Counted) -> Result<Counted, ActorProcessingErr> {
+    async fn pre_start(&self, myself: ActorRef<Message>, start: Lent) -> Result<Lent, ActorProcessingErr> {
         #[cfg(test)]
-        if let Some(token) = &start.token {
+        if let Some((token, _)) = &start {
             token.core().failpoints.activation_start()?;
         }
         myself.send_message(Message::Run)?;
         Ok(start)
     }
 
-    async fn handle(
-        &self,
-        myself: ActorRef<Message>,
-        _: Message,
-        state: &mut Counted,
-    ) -> Result<(), ActorProcessingErr> {
-        let Some(token) = state.token.take() else { return Ok(()) };
+    async fn handle(&self, myself: ActorRef<Message>, _: Message, state: &mut Lent) -> Result<(), ActorProcessingErr> {
+        let Some((token, counted)) = state.take() else { return Ok(()) };
         match token.run(ACTOR_BUDGET) {
             Ran::More(token) => {
-                state.token = Some(token);
+                *state = Some((token, counted));
                 myself.send_message(Message::Run)?;
                 tokio::task::yield_now().await;
             }

@@ -16,12 +16,19 @@ use crate::error::{EndReason, Ended, Limit, LimitExceeded};
 use crate::id::SessionKey;
 use crate::time::Timestamp;
 
+/// Sessions by their stamps, the oldest first out.
+type Recency = BinaryHeap<Reverse<(Timestamp, SessionKey)>>;
+
 /// Totals of one service.
 pub(crate) struct Capacity {
     sessions: AtomicU64,
     bytes: AtomicU64,
     /// Who was used least recently: stamps as of queueing, put right when they are looked at.
-    recency: Option<Mutex<BinaryHeap<Reverse<(Timestamp, SessionKey)>>>>,
+    recency: Option<Mutex<Recency>>,
+    /// Before this time no session expires: at the cap nobody walks over all of them in vain.
+    quiet_until: AtomicU64,
+    /// Held by whoever walks; others at the cap wait for what it frees.
+    walking: Mutex<()>,
 }
 
 /// A reserved place for one session; given back unless kept.
@@ -33,6 +40,8 @@ impl Capacity {
             sessions: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             recency: (config.at_capacity == AtCapacity::Evict).then(Mutex::default),
+            quiet_until: AtomicU64::new(0),
+            walking: Mutex::default(),
         }
     }
 
@@ -50,7 +59,8 @@ impl Capacity {
             match reserve(&core.capacity.sessions, 1, core.config.max_sessions, Limit::Sessions) {
                 Ok(()) => return Ok(Place(Some(&core.capacity))),
                 Err(limit) => {
-                    if !core.capacity.evict_one(core, now) {
+                    // An expired session holds no place, whatever the policy and whether or not it was swept.
+                    if !core.capacity.expire_some(core, now) && !core.capacity.evict_one(core, now) {
                         return Err(limit);
                     }
                 }
@@ -64,8 +74,39 @@ impl Capacity {
         self.queue(slot);
     }
 
+    /// Notes that a session may end by its deadline at `at`, earlier than was known.
+    pub(crate) fn may_expire(&self, at: Timestamp) {
+        self.quiet_until.fetch_min(at.as_micros(), Ordering::Relaxed);
+    }
+
+    /// Ends the sessions whose deadline has passed; whether there were any.
+    fn expire_some(&self, core: &Core, now: Timestamp) -> bool {
+        let _walking = self.walking.lock();
+        if self.sessions() < core.config.max_sessions {
+            return true;
+        }
+        if self.quiet_until.load(Ordering::Relaxed) > now.as_micros() {
+            return false;
+        }
+        // Taken before the walk, so that what is noted during it stands.
+        self.quiet_until.store(u64::MAX, Ordering::Relaxed);
+        let mut freed = false;
+        for slot in core.registry.collect(|slot| {
+            // The deadline is a use old at worst: uses move it on alone.
+            let deadline = slot.deadline().map(|(at, _)| at);
+            deadline.filter(|at| *at > now).into_iter().for_each(|at| self.may_expire(at));
+            deadline.is_some_and(|at| at <= now)
+        }) {
+            freed |= end::end_if(core, &slot, |slot| slot.due(now)).is_some();
+        }
+        freed
+    }
+
     /// Enters a session into the order of eviction; buckets never are.
     pub(crate) fn queue(&self, slot: &Slot) {
+        if let Some((at, _)) = slot.deadline() {
+            self.may_expire(at);
+        }
         if let Some(recency) = &self.recency
             && slot.identity.role == Role::Session
         {
@@ -90,8 +131,7 @@ impl Capacity {
                 recency.lock().push(Reverse((last_active, key)));
                 continue;
             }
-            let ended = slot.due(now).unwrap_or(Ended { reason: EndReason::Evicted, at: now });
-            if end::end(core, &slot, ended) {
+            if end::end(core, &slot, Ended { reason: EndReason::Evicted, at: now }).is_some() {
                 return true;
             }
         }

@@ -10,7 +10,7 @@ use super::capacity::Capacity;
 use super::in_flight::InFlight;
 use super::owners::Owners;
 use super::registry::Registry;
-use super::snapshotter::SnapshotterRef;
+use super::snapshotter::{SnapshotReport, SnapshotterRef};
 use super::tombstones::Tombstones;
 use crate::config::{Config, StateLimits};
 use crate::telemetry::Telemetry;
@@ -36,6 +36,8 @@ pub(crate) struct Core {
     pub(crate) runtime: Handle,
     pub(crate) started_at: Timestamp,
     phase: AtomicU8,
+    /// What the drain came to: one drains at a time, and a second one goes on where a first was dropped.
+    pub(crate) drained: tokio::sync::Mutex<Option<SnapshotReport>>,
     supervisor: OnceLock<ActorCell>,
     pub(crate) snapshotter: OnceLock<SnapshotterRef>,
     #[cfg(test)]
@@ -57,6 +59,7 @@ impl Core {
             telemetry,
             runtime,
             phase: AtomicU8::new(RUNNING),
+            drained: tokio::sync::Mutex::default(),
             supervisor: OnceLock::new(),
             snapshotter: OnceLock::new(),
             #[cfg(test)]

@@ -6,6 +6,7 @@ use super::capacity::Capacity;
 use super::core::Core;
 use super::end;
 use super::in_flight::InFlight;
+use super::lookup::access;
 use super::new_session::NewSession;
 use super::owners::{Index, OwnerSlot};
 use super::slot::{Identity, Role, Slot};
@@ -40,18 +41,28 @@ pub(crate) fn session(
 ) -> Result<Found, CreateError> {
     let _accepted = InFlight::enter(core).ok_or(CreateError::Stopping)?;
     let lifetime = new.check(&core.config, core.clock.now())?;
+    creator.principal.map_or(Ok(()), Principal::check)?;
     let owner = core.owners.intern(creator.key, creator.principal);
     loop {
         let now = core.clock.now();
-        if let Some(found) = named(core, &owner, &new, now) {
+        if let Some(found) = named(core, &owner, &new) {
             return if reuse { Ok(found) } else { Err(CreateError::AlreadyExists) };
         }
         let (id, digest) = match chosen {
             Some(text) => choose(&creator.key, text)?,
             None => mint(&new.kind)?,
         };
+        // Nobody is evicted for a session that cannot be.
+        if let Some(taken) = core.registry.find(&digest) {
+            if access(core, &taken, false).is_ok() {
+                return Err(CreateError::AlreadyExists);
+            }
+        }
         if let Some(tombstone) = core.tombstones.find(&digest) {
             return Err(CreateError::Ended(tombstone.ended));
+        }
+        if !owner.is_anonymous() {
+            make_room(core, &owner, now)?;
         }
         let place = Capacity::place(core, now)?;
         let identity = Identity {
@@ -77,26 +88,12 @@ pub(crate) fn session(
                 continue;
             }
             if index.sessions.len() as u64 >= core.config.max_sessions_per_owner {
-                let full = index.sessions.len() as u64;
-                let least = least_recent(core, &index);
-                drop(index);
-                drop(place);
-                make_room(core, least, full, now)?;
                 continue;
             }
             if let Err(error) = enter(core, &slot) {
                 match error {
-                    // A minted id cannot meet another but by a broken random source; a chosen one can.
-                    CreateError::AlreadyExists if chosen.is_none() => continue,
-                    CreateError::AlreadyExists => {
-                        let taken = core.registry.find(&digest).and_then(|slot| slot.due(now).map(|due| (slot, due)));
-                        drop(index);
-                        match taken {
-                            Some((slot, due)) => drop(end::expire(core, &slot, due, now)),
-                            None => return Err(CreateError::AlreadyExists),
-                        }
-                        continue;
-                    }
+                    // The look at the top tells whether it is alive.
+                    CreateError::AlreadyExists => continue,
                     other => return Err(other),
                 }
             }
@@ -111,11 +108,12 @@ pub(crate) fn session(
 /// The owner's bucket, a new incarnation if there is none.
 pub(crate) fn bucket(core: &Arc<Core>, creator: Creator<'_>) -> Result<Found, CreateError> {
     let _accepted = InFlight::enter(core).ok_or(CreateError::Stopping)?;
+    creator.principal.map_or(Ok(()), Principal::check)?;
     let owner = core.owners.intern(creator.key, creator.principal);
     let role = if creator.key == OwnerKey::GLOBAL { Role::Global } else { Role::Bucket };
     loop {
         let now = core.clock.now();
-        if let Some(found) = standing_bucket(core, &owner, now) {
+        if let Some(found) = standing_bucket(core, &owner) {
             return Ok(found);
         }
         let place = Capacity::place(core, now)?;
@@ -175,18 +173,18 @@ pub(crate) fn adopt(core: &Arc<Core>, slot: Arc<Slot>, now: Timestamp) -> Result
     Ok(())
 }
 
-/// The bucket that stands, if one does. Costs no change.
-pub(crate) fn standing_bucket(core: &Core, owner: &OwnerSlot, now: Timestamp) -> Option<Found> {
+/// The bucket that stands, if one does; counts as use.
+pub(crate) fn standing_bucket(core: &Core, owner: &OwnerSlot) -> Option<Found> {
     let key = owner.index.lock().bucket?;
-    alive(core, core.registry.by_key(&key)?, now)
+    alive(core, core.registry.by_key(&key)?)
 }
 
-fn named(core: &Core, owner: &OwnerSlot, new: &NewSession, now: Timestamp) -> Option<Found> {
+fn named(core: &Core, owner: &OwnerSlot, new: &NewSession) -> Option<Found> {
     if owner.is_anonymous() {
         return None;
     }
     let slot = named_in(core, &owner.index.lock(), new)?;
-    alive(core, slot, now)
+    alive(core, slot)
 }
 
 fn named_in(core: &Core, index: &Index, new: &NewSession) -> Option<Arc<Slot>> {
@@ -194,18 +192,11 @@ fn named_in(core: &Core, index: &Index, new: &NewSession) -> Option<Arc<Slot>> {
     core.registry.by_key(key).filter(|slot| slot.ended().is_none())
 }
 
-/// The slot if it is alive; one whose deadline has passed is ended here, so that its name is free.
-fn alive(core: &Core, slot: Arc<Slot>, now: Timestamp) -> Option<Found> {
-    match slot.due(now) {
-        Some(due) => {
-            end::expire(core, &slot, due, now);
-            None
-        }
-        None => {
-            let id = SessionId::kept(slot.identity.id.as_deref()?);
-            Some(Found { slot, id, created: false })
-        }
-    }
+/// The slot if it is alive, which counts as use; one whose deadline has passed is ended here, so that its name is free.
+fn alive(core: &Core, slot: Arc<Slot>) -> Option<Found> {
+    access(core, &slot, true).ok()?;
+    let id = SessionId::kept(slot.identity.id.as_deref()?);
+    Some(Found { slot, id, created: false })
 }
 
 fn mint(kind: &Kind) -> Result<(SessionId, crate::id::SessionDigest), CreateError> {
@@ -229,38 +220,49 @@ fn choose(owner: &OwnerKey, text: &str) -> Result<(SessionId, crate::id::Session
 
 /// Puts the slot into the registry; refuses an id that is taken or whose end is remembered.
 fn enter(core: &Core, slot: &Arc<Slot>) -> Result<(), CreateError> {
-    core.registry.insert(Arc::clone(slot)).map_err(|_| CreateError::AlreadyExists)?;
-    // Looked at again with the key held: an end buries before it frees the key, so none can be missed.
-    if let Some(tombstone) = core.tombstones.find(&slot.identity.digest) {
-        core.registry.remove(slot);
-        return Err(CreateError::Ended(tombstone.ended));
-    }
-    let bytes = slot.peek().map_or(0, |committed| committed.bytes);
-    if let Err(limit) = core.capacity.settle(&core.config, &slot.identity.owner, 0, bytes) {
-        core.registry.remove(slot);
-        return Err(CreateError::LimitExceeded(limit));
+    let entered = core.registry.insert(Arc::clone(slot), |slot| {
+        // With the key held: an end buries before it frees the key, so none can be missed.
+        if let Some(tombstone) = core.tombstones.find(&slot.identity.digest) {
+            return Err(CreateError::Ended(tombstone.ended));
+        }
+        let bytes = slot.peek().map_or(0, |committed| committed.bytes);
+        Ok(core.capacity.settle(&core.config, &slot.identity.owner, 0, bytes)?)
+    })?;
+    if !entered {
+        return Err(CreateError::AlreadyExists);
     }
     core.capacity.queue(slot);
     Ok(())
 }
 
-fn least_recent(core: &Core, index: &Index) -> Option<Arc<Slot>> {
-    let slots = index.sessions.iter().filter_map(|(_, key)| core.registry.by_key(key));
-    slots.min_by_key(|slot| slot.last_active())
-}
-
-fn make_room(core: &Core, least: Option<Arc<Slot>>, full: u64, now: Timestamp) -> Result<(), CreateError> {
+/// Makes room at an owner's own cap: for an expired session's place anybody's, for a live one's where eviction was chosen.
+fn make_room(core: &Core, owner: &OwnerSlot, now: Timestamp) -> Result<(), CreateError> {
     let cap = core.config.max_sessions_per_owner;
-    let refusal = LimitExceeded { limit: Limit::SessionsPerOwner, allowed: cap, attempted: full.saturating_add(1) };
-    let Some(slot) = least else { return Err(refusal.into()) };
-    // An expired session holds no place, whatever the policy.
-    let ended = match slot.due(now) {
-        Some(due) => due,
-        None if core.config.at_capacity == AtCapacity::Evict => Ended { reason: EndReason::Evicted, at: now },
-        None => return Err(refusal.into()),
-    };
-    end::end(core, &slot, ended);
-    Ok(())
+    loop {
+        let (full, slots): (u64, Vec<_>) = {
+            let index = owner.index.lock();
+            let full = index.sessions.len() as u64;
+            if full < cap {
+                return Ok(());
+            }
+            (full, index.sessions.iter().filter_map(|(_, key)| core.registry.by_key(key)).collect())
+        };
+        // An expired session holds no place, whatever the policy.
+        let expired = slots.iter().filter(|slot| slot.due(now).is_some());
+        let freed = expired.filter(|slot| end::end_if(core, slot, |slot| slot.due(now)).is_some()).count();
+        if freed > 0 {
+            continue;
+        }
+        let least = slots.iter().filter(|_| core.config.at_capacity == AtCapacity::Evict);
+        match least.min_by_key(|slot| slot.last_active()) {
+            // False when somebody else ended it meanwhile, which makes room as well.
+            Some(slot) => drop(end::end(core, slot, Ended { reason: EndReason::Evicted, at: now })),
+            None => {
+                let attempted = full.saturating_add(1);
+                return Err(LimitExceeded { limit: Limit::SessionsPerOwner, allowed: cap, attempted }.into());
+            }
+        }
+    }
 }
 
 fn announce(core: &Core, slot: &Slot) {

@@ -3,28 +3,33 @@
 use std::sync::Arc;
 
 use super::core::Core;
-use super::slot::Slot;
+use super::slot::{Identity, Slot};
 use super::tombstones::Tombstone;
 use crate::error::Ended;
 use crate::time::Timestamp;
 
-/// Ends a session; false when it had ended already.
-pub(crate) fn end(core: &Core, slot: &Arc<Slot>, ended: Ended) -> bool {
-    end_if(core, slot, ended, |_| true)
+/// Ends a session: as `asked`, or by its deadline if that has passed. The end that this brought; `None` when it had ended
+/// before.
+pub(crate) fn end(core: &Core, slot: &Arc<Slot>, asked: Ended) -> Option<Ended> {
+    end_if(core, slot, |slot| Some(slot.due(asked.at).unwrap_or(asked)))
 }
 
 /// Ends a session whose deadline has passed, unless it was used meanwhile; gives the end that stands.
-pub(crate) fn expire(core: &Core, slot: &Arc<Slot>, due: Ended, now: Timestamp) -> Option<Ended> {
-    end_if(core, slot, due, |slot| slot.due(now).is_some());
-    slot.ended()
+pub(crate) fn expire(core: &Core, slot: &Arc<Slot>, now: Timestamp) -> Option<Ended> {
+    end_if(core, slot, |slot| slot.due(now)).or_else(|| slot.ended())
 }
 
-fn end_if(core: &Core, slot: &Arc<Slot>, ended: Ended, still: impl FnOnce(&Slot) -> bool) -> bool {
-    // From this line on no update, read or snapshot sees the session alive.
-    let Some(last) = slot.finish(ended, still) else { return false };
+/// Ends a session as `end` says, under its lock; `None` when it had ended before, or when `end` gives none.
+pub(crate) fn end_if(core: &Core, slot: &Arc<Slot>, end: impl FnOnce(&Slot) -> Option<Ended>) -> Option<Ended> {
+    // From here on no update, read or snapshot sees the session alive. The tombstone stands by then, so that no look-up
+    // says "unknown" and no file holds neither the session nor its end.
+    let (ended, last) = slot.finish(|slot| {
+        let ended = end(slot)?;
+        let Identity { digest, owner, .. } = &slot.identity;
+        core.tombstones.bury(Tombstone { digest: *digest, owner: owner.key, ended });
+        Some(ended)
+    })?;
     let identity = &slot.identity;
-    // The tombstone stands before the slot goes, so that no look-up in between says "unknown".
-    core.tombstones.bury(Tombstone { digest: identity.digest, owner: identity.owner.key, ended });
     core.registry.remove(slot);
     if !identity.owner.is_anonymous() {
         identity.owner.index.lock().remove(slot);
@@ -36,5 +41,5 @@ fn end_if(core: &Core, slot: &Arc<Slot>, ended: Ended, still: impl FnOnce(&Slot)
     core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
     core.changed();
     tracing::debug!(session = %identity.digest.tag(), kind = identity.kind.as_str(), reason = ended.reason.label(), "session ended");
-    true
+    Some(ended)
 }

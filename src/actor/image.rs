@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::Core;
+use super::measure::{check_names, metadata_of, owner_key, principal_of};
 use super::owners::OwnerSlot;
 use super::slot::{Identity, Role, Slot};
 use super::tombstones::Tombstone;
 use crate::error::{EndReason, Ended, Revision};
-use crate::id::{Kind, ParsedId, SessionDigest, SessionId, chosen_digest, generated_digest};
-use crate::principal::{OwnerKey, Principal};
+use crate::id::{Kind, SessionDigest};
+use crate::principal::OwnerKey;
 use crate::snapshot::{
     self, EndRecord, OwnerRecord, SessionRecord, SlidingRecord, TombstoneRecord, WriteError, Writer,
 };
-use crate::state::{Committed, Entries, Expiry, Json, Lifetime, Metadata};
+use crate::state::{Committed, Entries, Expiry, Lifetime};
 use crate::time::{Timestamp, micros};
 
 /// Writes everything: each session at one committed revision, then the tombstones, which have the last word.
@@ -101,20 +102,12 @@ pub(crate) fn unearth(record: &TombstoneRecord) -> Tombstone {
 pub(crate) fn revive(core: &Core, record: SessionRecord, saved_at: Timestamp, now: Timestamp) -> Result<Slot, String> {
     let owner = owner_of(core, &record);
     let digest = SessionDigest(record.digest);
-    check_names(&record, &owner, digest)?;
+    check_names(&record, &owner.key)?;
     let created_at = Timestamp::from_micros(record.created_at);
     let ends_at =
         record.ends_at.map(Timestamp::from_micros).map(|ends_at| ends_at.min(now.after(ends_at.since(created_at))));
     let lifetime = Lifetime { idle: record.idle_timeout.map(Duration::from_micros), ends_at };
-    let metadata = Metadata {
-        label: record.label,
-        user_agent: record.user_agent,
-        origin: record.origin,
-        tags: record.tags.into_iter().collect(),
-        custom: json(record.custom)?,
-        attachment: json(record.attachment)?,
-    };
-    metadata.check().map_err(|error| error.to_string())?;
+    let metadata = metadata_of(&record)?;
     let entries = Entries::from_packed(record.entries).map_err(|error| error.to_string())?;
     let used: BTreeMap<_, _> =
         record.sliding.into_iter().map(|used| (used.key, used.last_used.min(now.as_micros()))).collect();
@@ -139,36 +132,7 @@ pub(crate) fn revive(core: &Core, record: SessionRecord, saved_at: Timestamp, no
 }
 
 fn owner_of(core: &Core, record: &SessionRecord) -> Arc<OwnerSlot> {
-    match (&record.owner, record.role) {
-        (Some(owner), _) => {
-            let mut principal = Principal::new(owner.issuer.as_str(), owner.subject.as_str());
-            if let Some(client) = &owner.client {
-                principal = principal.with_client(client.as_str());
-            }
-            core.owners.intern(principal.key(), Some(&principal))
-        }
-        (None, snapshot::Role::Global) => core.owners.intern(OwnerKey::GLOBAL, None),
-        (None, _) => core.owners.intern(OwnerKey::ANONYMOUS, None),
-    }
-}
-
-/// An edited file must not put a session under somebody else's id.
-fn check_names(record: &SessionRecord, owner: &OwnerSlot, digest: SessionDigest) -> Result<(), String> {
-    if let Some(name) = &record.name {
-        super::new_session::check_name(name).map_err(|error| error.to_string())?;
-    }
-    let Some(id) = &record.id else {
-        return if owner.is_anonymous() { Ok(()) } else { Err("an owned session has an id".to_owned()) };
-    };
-    let expected = match SessionId::parse(id).map_err(|error| error.to_string())? {
-        ParsedId::Generated(id) => generated_digest(&id),
-        ParsedId::Foreign(id) => chosen_digest(&owner.key, id.as_str()),
-    };
-    if expected == digest { Ok(()) } else { Err("its digest is not that of its id".to_owned()) }
-}
-
-fn json(text: Option<String>) -> Result<Option<Json>, String> {
-    text.map(|text| Json::parse(&text)).transpose().map_err(|error| error.to_string())
+    core.owners.intern(owner_key(record), principal_of(record).as_ref())
 }
 
 /// The ttl that is left to an entry, for putting it into another session.

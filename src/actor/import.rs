@@ -1,5 +1,6 @@
 //! Taking sessions from a file into a running service, and writing everything to a file elsewhere.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use super::core::Core;
 use super::create;
 use super::image;
 use super::in_flight::InFlight;
+use super::lookup::access;
 use super::slot::{Role, Slot};
 use super::snapshotter::SnapshotReport;
 use super::turn::{self, Patience, Place};
@@ -143,13 +145,19 @@ impl Core {
         let refused = |problem: String| FileProblem::Refused { path: path.clone(), problem };
         let (saved_at, items) =
             joined.map_err(|error| refused(error.to_string()))?.map_err(|error| refused(error.to_string()))?;
+        // A session that ended while the file was being written is in it twice, and the tombstone has the last word.
+        let ended: HashSet<_> = items.iter().filter_map(buried).collect();
         let mut report = ImportReport { dry_run: options.dry_run, ..ImportReport::default() };
         for item in items {
             match item {
                 Item::Session(record) => {
                     let tag = crate::id::SessionDigest(record.digest).tag();
                     let kind = record.kind.clone();
-                    let outcome = one(self, *record, saved_at, options).await.unwrap_or_else(ImportOutcome::Refused);
+                    let outcome = if ended.contains(&record.digest) {
+                        ImportOutcome::Ended
+                    } else {
+                        one(self, *record, saved_at, options).await.unwrap_or_else(ImportOutcome::Refused)
+                    };
                     report.items.push(ImportedItem { tag, kind, outcome });
                 }
                 Item::Tombstone(record) => {
@@ -190,6 +198,13 @@ impl Core {
     }
 }
 
+fn buried(item: &Item) -> Option<[u8; 32]> {
+    match item {
+        Item::Session(_) => None,
+        Item::Tombstone(record) => Some(record.digest),
+    }
+}
+
 /// Reads a file whole before anything is built from it: a file is refused as a whole or not at all.
 fn load(path: &std::path::Path, options: &ReadOptions) -> Result<(Timestamp, Vec<Item>), FileError> {
     let summary = verify(&mut File::open(path)?, options)?;
@@ -222,11 +237,12 @@ async fn one(
 ) -> Result<ImportOutcome, String> {
     let now = core.clock.now();
     let slot = image::revive(core, record, saved_at, now)?;
+    let standing = here(core, &slot);
     if core.tombstones.find(&slot.identity.digest).is_some() || slot.due(now).is_some() {
         return Ok(ImportOutcome::Ended);
     }
     check_caps(core, &slot).map_err(|error| error.to_string())?;
-    match here(core, &slot) {
+    match standing {
         None if options.dry_run => Ok(ImportOutcome::Created),
         None => {
             create::adopt(core, Arc::new(slot), now).map_err(|error| error.to_string())?;
@@ -244,11 +260,12 @@ async fn one(
     }
 }
 
-/// The live session whose place the imported one would take.
+/// The live session whose place the imported one would take. One whose deadline has passed ends here.
 fn here(core: &Core, slot: &Slot) -> Option<Arc<Slot>> {
     let identity = &slot.identity;
-    let same = core.registry.find(&identity.digest);
-    same.or_else(|| {
+    let alive = |slot: &Arc<Slot>| access(core, slot, false).is_ok();
+    let same = core.registry.find(&identity.digest).filter(alive);
+    let standing = same.or_else(|| {
         let key = {
             let index = identity.owner.index.lock();
             match identity.role {
@@ -257,7 +274,8 @@ fn here(core: &Core, slot: &Slot) -> Option<Arc<Slot>> {
             }
         };
         key.and_then(|key| core.registry.by_key(&key))
-    })
+    });
+    standing.filter(alive)
 }
 
 /// The caps of this service hold for what comes from another, too.

@@ -54,8 +54,8 @@ pub(crate) fn access(core: &Core, slot: &Arc<Slot>, touch: bool) -> Result<Arc<C
                 return Ok(committed);
             }
             Err(Gone::Ended(ended)) => return Err(ended),
-            Err(Gone::Due(due)) => {
-                if let Some(ended) = end::expire(core, slot, due, now) {
+            Err(Gone::Due) => {
+                if let Some(ended) = end::expire(core, slot, now) {
                     return Err(ended);
                 }
             }

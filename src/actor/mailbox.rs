@@ -62,11 +62,16 @@ impl Mailbox {
     ///
     /// # Cancellation
     /// Dropping the future gives up the place in line and nothing else.
-    pub(crate) async fn permit(slot: &Arc<Slot>, patience: Duration) -> Option<Permit> {
+    pub(crate) async fn permit(core: &Core, slot: &Arc<Slot>, patience: Duration) -> Option<Permit> {
         if let Some(permit) = Self::try_permit(slot) {
             return Some(permit);
         }
-        match tokio::time::timeout(patience, slot.mailbox.permits.acquire()).await {
+        let acquired = {
+            // Callers may be on a thread that is none of the runtime's; the timer is the runtime's all the same.
+            let _runtime = core.runtime.enter();
+            tokio::time::timeout(patience, slot.mailbox.permits.acquire())
+        };
+        match acquired.await {
             Ok(Ok(permit)) => {
                 permit.forget();
                 Some(Permit(Arc::clone(slot)))
@@ -112,11 +117,11 @@ impl Mailbox {
         inner.running
     }
 
-    /// Called when a token was dropped with turns waiting: true when another start should be tried.
+    /// Called when a token was dropped with turns waiting: false when that makes `most` failed starts in a row.
     pub(crate) fn another_start(&self, most: u8) -> bool {
         let mut inner = self.inner.lock();
         inner.failed_starts = inner.failed_starts.saturating_add(1);
-        inner.failed_starts <= most
+        inner.failed_starts < most
     }
 
     /// Gives up what waits: the turns are dropped unrun, which tells their callers.

@@ -15,6 +15,7 @@ pub(crate) mod import;
 pub(crate) mod in_flight;
 pub(crate) mod lookup;
 pub(crate) mod mailbox;
+pub(crate) mod measure;
 pub(crate) mod new_session;
 pub(crate) mod owners;
 pub(crate) mod registry;
@@ -26,3 +27,6 @@ pub(crate) mod sweep;
 pub(crate) mod token;
 pub(crate) mod tombstones;
 pub(crate) mod turn;
+
+#[cfg(test)]
+mod tests;

@@ -31,13 +31,16 @@ impl Registry {
         self.slots.get(key).map(|slot| Arc::clone(slot.value()))
     }
 
-    /// Puts a slot in; gives it back when its key is taken.
-    pub(crate) fn insert(&self, slot: Arc<Slot>) -> Result<(), Arc<Slot>> {
+    /// Puts a slot in, unless its key is taken or `check` refuses; nobody sees it before `check` is done.
+    ///
+    /// `check` runs with the key held: what an end wrote down before it freed the key is seen by it. It must not block.
+    pub(crate) fn insert<E>(&self, slot: Arc<Slot>, check: impl FnOnce(&Slot) -> Result<(), E>) -> Result<bool, E> {
         match self.slots.entry(slot.identity.digest.key()) {
-            Entry::Occupied(taken) => Err(Arc::clone(taken.get())),
+            Entry::Occupied(_) => Ok(false),
             Entry::Vacant(free) => {
+                check(&slot)?;
                 free.insert(slot);
-                Ok(())
+                Ok(true)
             }
         }
     }

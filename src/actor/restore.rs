@@ -139,7 +139,8 @@ impl Staged {
 fn enter(core: &Core, slot: Slot) {
     let slot = std::sync::Arc::new(slot);
     let bytes = slot.peek().map_or(0, |committed| committed.bytes);
-    if core.registry.insert(std::sync::Arc::clone(&slot)).is_err() {
+    let entered = core.registry.insert(std::sync::Arc::clone(&slot), |_| Ok::<_, std::convert::Infallible>(()));
+    if entered != Ok(true) {
         return;
     }
     core.capacity.count_restored(&slot);

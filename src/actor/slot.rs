@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -9,7 +10,7 @@ use super::mailbox::Mailbox;
 use super::owners::OwnerSlot;
 use crate::error::{EndReason, Ended};
 use crate::id::{Kind, SessionDigest};
-use crate::state::{Committed, Metadata};
+use crate::state::{Committed, Lifetime, Metadata};
 use crate::time::{Timestamp, micros};
 
 /// What part a session plays for its owner.
@@ -61,7 +62,7 @@ pub(crate) enum Gone {
     /// It has ended.
     Ended(Ended),
     /// Its deadline has passed and nobody has ended it yet.
-    Due(Ended),
+    Due,
 }
 
 /// How a session's last commit was replaced.
@@ -95,8 +96,8 @@ impl Slot {
         if let Some(ended) = cell.ended {
             return Err(Gone::Ended(ended));
         }
-        if let Some(due) = self.due(now) {
-            return Err(Gone::Due(due));
+        if self.due(now).is_some() {
+            return Err(Gone::Due);
         }
         if touch {
             self.last_active.fetch_max(now.as_micros(), Ordering::Relaxed);
@@ -117,21 +118,21 @@ impl Slot {
 
     /// The end that its deadline brings, if that has passed. Looks at atomics alone.
     pub(crate) fn due(&self, now: Timestamp) -> Option<Ended> {
-        let (at, reason) = self.deadline()?;
-        (at <= now).then_some(Ended { reason, at })
+        self.lifetime().ended(self.last_active(), now)
     }
 
     /// The nearer of idle timeout and max lifetime.
     pub(crate) fn deadline(&self) -> Option<(Timestamp, EndReason)> {
-        let idle = match self.idle.load(Ordering::Relaxed) {
-            NEVER => NEVER,
-            idle => self.last_active.load(Ordering::Relaxed).saturating_add(idle),
-        };
+        self.lifetime().deadline(self.last_active())
+    }
+
+    /// The committed lifetime, from its mirrors.
+    fn lifetime(&self) -> Lifetime {
+        let idle = self.idle.load(Ordering::Relaxed);
         let ends_at = self.ends_at.load(Ordering::Relaxed);
-        match (idle, ends_at) {
-            (NEVER, NEVER) => None,
-            (idle, ends_at) if idle < ends_at => Some((Timestamp::from_micros(idle), EndReason::Idle)),
-            (_, ends_at) => Some((Timestamp::from_micros(ends_at), EndReason::Lifetime)),
+        Lifetime {
+            idle: (idle != NEVER).then(|| Duration::from_micros(idle)),
+            ends_at: (ends_at != NEVER).then(|| Timestamp::from_micros(ends_at)),
         }
     }
 
@@ -174,15 +175,18 @@ impl Slot {
         Some(freed)
     }
 
-    /// Marks the session ended and lets go of its state; `None` when it had ended before, or when `still` no longer holds.
-    pub(crate) fn finish(&self, ended: Ended, still: impl FnOnce(&Self) -> bool) -> Option<Arc<Committed>> {
+    /// Marks the session ended and lets go of its state; `None` when it had ended before, or when `end` gives none.
+    ///
+    /// `end` runs under the lock: what it writes down stands before anybody finds the session ended.
+    pub(crate) fn finish(&self, end: impl FnOnce(&Self) -> Option<Ended>) -> Option<(Ended, Arc<Committed>)> {
         let mut cell = self.cell.lock();
-        if cell.ended.is_some() || !still(self) {
+        if cell.ended.is_some() {
             return None;
         }
+        let ended = end(self)?;
         cell.ended = Some(ended);
         let empty = Committed::new(Metadata::default(), cell.committed.lifetime);
-        Some(std::mem::replace(&mut cell.committed, Arc::new(empty)))
+        Some((ended, std::mem::replace(&mut cell.committed, Arc::new(empty))))
     }
 
     fn mirror(&self, committed: &Committed) {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr};
 use tokio::time::Instant;
 
@@ -56,9 +57,13 @@ type Answer = Result<SnapshotReport, SnapshotError>;
 /// The actor.
 struct Snapshotter;
 
+/// The folder, until it is let go. Not in the actor's hands alone: ractor sends the state of an actor that has stopped to
+/// its supervisor, and the folder's lock must not wait for that one.
+type Held = Arc<Mutex<Option<Arc<Folder>>>>;
+
 struct State {
     core: Weak<Core>,
-    folder: Arc<Folder>,
+    folder: Held,
     options: SnapshotOptions,
     /// How long the last one took.
     last: Duration,
@@ -78,7 +83,10 @@ enum Message {
 }
 
 /// A way to talk to the snapshotter.
-pub(crate) struct SnapshotterRef(ActorRef<Message>);
+pub(crate) struct SnapshotterRef {
+    actor: ActorRef<Message>,
+    folder: Held,
+}
 
 /// Starts the snapshotter under the service's supervisor.
 pub(crate) async fn start(
@@ -87,35 +95,39 @@ pub(crate) async fn start(
     options: SnapshotOptions,
     supervisor: ActorCell,
 ) -> Result<SnapshotterRef, SpawnErr> {
-    let state =
-        State { core: Arc::downgrade(core), folder: Arc::new(folder), options, last: Duration::ZERO, soon: false };
+    let folder = Held::new(Mutex::new(Some(Arc::new(folder))));
+    let held = Arc::clone(&folder);
+    let state = State { core: Arc::downgrade(core), folder: held, options, last: Duration::ZERO, soon: false };
     let (actor, _) = ractor::ActorRuntime::<Snapshotter>::spawn_linked(None, Snapshotter, state, supervisor).await?;
-    Ok(SnapshotterRef(actor))
+    Ok(SnapshotterRef { actor, folder })
 }
 
 impl SnapshotterRef {
     /// Called by the first change after a snapshot.
     pub(crate) fn first_change(&self) {
         // A snapshotter that has stopped needs no telling.
-        let _ = self.0.send_message(Message::FirstChange);
+        let _ = self.actor.send_message(Message::FirstChange);
     }
 
+    /// Stops, and lets the folder go; while a file is being written, once that is done.
     pub(crate) fn stop(&self) {
-        self.0.stop(None);
+        drop(self.folder.lock().take());
+        self.actor.stop(None);
     }
 
     /// Writes one now.
     pub(crate) async fn now(&self) -> Answer {
-        match self.0.call(Message::Now, None).await {
+        match self.actor.call(Message::Now, None).await {
             Ok(ractor::rpc::CallResult::Success(answer)) => answer,
             _ => Err(SnapshotError::Stopped),
         }
     }
 
-    /// Stops and waits until the folder is let go.
+    /// Stops, with nothing being written any more and the folder let go.
     pub(crate) async fn stopped(&self) {
         // It stops either way; a time limit is not needed.
-        let _ = self.0.stop_and_wait(None, None).await;
+        let _ = self.actor.stop_and_wait(None, None).await;
+        self.stop();
     }
 }
 
@@ -175,7 +187,8 @@ async fn if_changed(core: &Arc<Core>, state: &mut State) {
 async fn take(core: &Arc<Core>, state: &mut State) -> Answer {
     let started = Instant::now();
     let taken_at = core.clock.now();
-    let (writing, folder, options) = (Arc::clone(core), Arc::clone(&state.folder), state.options.clone());
+    let Some(folder) = state.folder.lock().clone() else { return Err(SnapshotError::Stopped) };
+    let (writing, options) = (Arc::clone(core), state.options.clone());
     let written = tokio::task::spawn_blocking(move || {
         let written = folder.write(options.format, taken_at.as_micros(), |writer| image::write(&writing, writer))?;
         if let Err(error) = folder.retain(options.generations) {

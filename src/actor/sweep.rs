@@ -31,9 +31,10 @@ pub(crate) async fn sweep(core: &Arc<Core>) -> SweepReport {
     let due = core.registry.collect(|slot| slot.due(now).is_some() || slot.may_purge(now));
     for chunk in due.chunks(CHUNK) {
         for slot in chunk {
-            match slot.due(now) {
-                Some(ended) => report.expired += u64::from(end::expire(core, slot, ended, now) == Some(ended)),
-                None => report.purged += u64::from(purge(core, slot)),
+            if slot.due(now).is_some() {
+                report.expired += u64::from(end::end_if(core, slot, |slot| slot.due(now)).is_some());
+            } else {
+                report.purged += u64::from(purge(core, slot));
             }
         }
         tokio::task::yield_now().await;
@@ -42,6 +43,8 @@ pub(crate) async fn sweep(core: &Arc<Core>) -> SweepReport {
     core.capacity.tidy(core);
     report.took = started.elapsed();
     core.telemetry.sweep_seconds.record(report.took.as_secs_f64());
+    // Gauges that races left a step behind.
+    core.telemetry.sessions_active.set(core.capacity.sessions() as f64);
     core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
     report
 }

@@ -1,10 +1,11 @@
 //! The run token: whoever holds it runs a session's turns, and nobody else does.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::activation;
 use super::core::Core;
-use super::mailbox::Turn;
+use super::mailbox::{Job, Turn};
 use super::slot::Slot;
 
 /// Turns that a caller runs for others before it hands the token to an actor.
@@ -49,11 +50,11 @@ impl Token {
                     self.armed = false;
                     return Ran::Rested;
                 }
-                Some(Turn::Inline(job)) => job(&self.core, &self.slot),
+                Some(Turn::Inline(job)) => self.turn(job),
                 Some(Turn::Blocking(job)) => {
                     let runtime = self.core.runtime.clone();
                     runtime.spawn_blocking(move || {
-                        job(&self.core, &self.slot);
+                        self.turn(job);
                         self.finish();
                     });
                     return Ran::Moved;
@@ -65,6 +66,13 @@ impl Token {
         } else {
             self.armed = false;
             Ran::Rested
+        }
+    }
+
+    /// Runs one turn. Whoever runs it may be another turn's caller, so a panic in it ends here.
+    fn turn(&self, job: Job) {
+        if catch_unwind(AssertUnwindSafe(|| job(&self.core, &self.slot))).is_err() {
+            tracing::error!(session = %self.slot.identity.digest.tag(), "a turn panicked outside its update");
         }
     }
 
@@ -83,6 +91,7 @@ impl Drop for Token {
         }
         // Turns wait and whoever was to run them is gone: a start that failed, or a panic outside a turn.
         if !self.core.is_stopped() && self.slot.mailbox.another_start(FAILED_STARTS) {
+            tracing::warn!(session = %self.slot.identity.digest.tag(), "a start of an activation failed; another is tried");
             activation::lend(Self::new(&self.core, &self.slot));
         } else {
             self.slot.mailbox.abandon();

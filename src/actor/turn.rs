@@ -67,8 +67,13 @@ where
 {
     let started = Instant::now();
     let result = async {
-        let accepted = InFlight::enter(core).ok_or(UpdateError::Stopping)?;
+        if !core.is_running() {
+            return Err(UpdateError::Stopping);
+        }
         let permit = permit(core, slot, patience).await?;
+        // Accepted with its place, not before: a drain waits for what is accepted, and a caller that waits in line may
+        // never be polled again.
+        let accepted = InFlight::enter(core).ok_or(UpdateError::Stopping)?;
         if place == Place::Anywhere
             && let Some(token) = Mailbox::try_run(core, slot)
         {
@@ -83,7 +88,10 @@ where
         if let Some(token) = Mailbox::push(core, slot, turn) {
             token.finish();
         }
-        answer.await.unwrap_or(Err(UpdateError::Unavailable))
+        // A turn that was dropped unrun drops its reply.
+        answer
+            .await
+            .unwrap_or_else(|_| Err(if core.is_stopped() { UpdateError::Stopping } else { UpdateError::Unavailable }))
     }
     .await;
     core.telemetry.observe(
@@ -100,7 +108,7 @@ async fn permit<E>(core: &Core, slot: &Arc<Slot>, patience: Patience) -> Result<
         Patience::Never => Duration::ZERO,
     };
     let permit = match patience {
-        Patience::Wait => Mailbox::permit(slot, waited).await,
+        Patience::Wait => Mailbox::permit(core, slot, waited).await,
         Patience::Never => Mailbox::try_permit(slot),
     };
     permit.ok_or_else(|| {
@@ -127,7 +135,9 @@ where
             return;
         }
         let result = perform(core, slot, expected, &mut run);
-        drop((permit, run));
+        drop(permit);
+        // What the closure captured may panic when it is let go; the turn is over by then, and its answer stands.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(run)));
         // The caller may have gone meanwhile; what it asked for is done all the same.
         let _ = reply.send(result);
         drop(accepted);

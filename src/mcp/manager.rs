@@ -131,6 +131,9 @@ impl SessionManager for Manager {
             return Ok(true);
         }
         scope.shut(gate);
+        // rmcp clears the note of a restore that failed in a task of its own, and would take it for this one's. Where it
+        // does all the same, the layer answers 503.
+        tokio::task::yield_now().await;
         Ok(false)
     }
 
@@ -161,8 +164,13 @@ impl SessionManager for Manager {
     async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<(), ManagerError> {
         let replay = is_replay(&message);
         worker()?.1.accept_message(id, message).await.map_err(failed)?;
-        // The replayed `initialized` is queued behind the handshake and ahead of all that follows: the replay is done.
-        if replay && let Some(gate) = Scope::current().and_then(|scope| scope.take_gate()) {
+        // The replayed `initialized` is queued behind the handshake and ahead of all that follows: the replay is done,
+        // unless the handler has refused it and its worker is about to end.
+        if replay
+            && let Some(scope) = Scope::current()
+            && scope.outcome().is_none()
+            && let Some(gate) = scope.take_gate()
+        {
             gate.open();
         }
         Ok(())

@@ -48,13 +48,15 @@ impl Operator {
     /// [`OpenError`] as for an owner.
     pub async fn session(&self, id: &str) -> Result<Session, OpenError> {
         let core = &self.core.0;
-        let (slot, id) = match SessionId::parse(id)? {
+        let parsed = SessionId::parse(id)?;
+        let (slot, id) = match parsed {
             ParsedId::Generated(id) => (core.registry.find(&generated_digest(&id)), id),
             ParsedId::Foreign(id) => {
                 let mut found = core.registry.collect(|slot| slot.identity.id.as_deref() == Some(id.as_str()));
                 (if found.len() == 1 { found.pop() } else { None }, id)
             }
         };
+        audit("session", &slot.as_ref().map_or_else(|| id.tag(), |slot| slot.identity.digest.tag()));
         let Some(slot) = slot else {
             let digest = generated_digest(&id);
             return Err(core
@@ -62,7 +64,6 @@ impl Operator {
                 .find(&digest)
                 .map_or(OpenError::Unknown, |found| OpenError::Ended(found.ended)));
         };
-        audit("session", &slot.identity.digest.tag());
         lookup::access(core, &slot, false)?;
         Ok(Session::new(core, slot, id))
     }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::files::StartError;
-use super::{Handle, SessionService, files};
+use super::lifecycle::StartError;
+use super::{Handle, SessionService, lifecycle};
 use crate::config::{AtCapacity, Config, DEFAULT_GENERATIONS, DEFAULT_SNAPSHOT_EVERY, Format, SnapshotOptions};
 use crate::id::Kind;
 use crate::telemetry::SharedRecorder;
@@ -135,7 +135,7 @@ impl Builder {
     /// # Errors
     /// [`StartError`]: nothing runs and nothing on disk was changed.
     pub async fn start(self) -> Result<SessionService, StartError> {
-        let (core, supervisor, restored) = files::start(self).await?;
+        let (core, supervisor, restored) = lifecycle::start(self).await?;
         Ok(SessionService { handle: Arc::new(Handle { core, supervisor, restored }) })
     }
 

@@ -14,7 +14,7 @@
 mod reader;
 mod writer;
 
-pub(super) use reader::scan;
+pub(super) use reader::{header, scan};
 pub(super) use writer::BinaryWriter;
 
 /// The first bytes of the format; the first of them begins no text.

@@ -63,26 +63,12 @@ impl Folder {
         Ok(Self { path, layer, options, valid: Mutex::default(), _lock: lock })
     }
 
-    /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The generations in it, newest first.
     ///
     /// # Errors
     /// [`io::Error`] when the folder cannot be listed.
     pub(crate) fn generations(&self) -> io::Result<Vec<GenerationFile>> {
-        let listed = self.layer.list(&self.path)?;
-        let ours = listed.into_iter().filter(|listed| listed.kind == ListedKind::File);
-        let mut files: Vec<_> = ours
-            .filter_map(|listed| match Name::of(&listed.name) {
-                Some(Name::Generation(number, format)) => Some(GenerationFile::new(&self.path, number, format)),
-                _ => None,
-            })
-            .collect();
-        files.sort_by(|one, other| other.number.cmp(&one.number).then_with(|| one.path.cmp(&other.path)));
-        Ok(files)
+        generations(&*self.layer, &self.path)
     }
 
     /// Opens one of its files for [`read`](super::read).
@@ -92,6 +78,22 @@ impl Folder {
     pub(crate) fn open_file(&self, file: &GenerationFile) -> io::Result<Box<dyn io::Read + Send>> {
         self.layer.open(&file.path)
     }
+}
+
+/// The generations in a folder, newest first, whoever has its lock.
+///
+/// # Errors
+/// [`io::Error`] when the folder cannot be listed.
+pub(crate) fn generations(layer: &dyn FileLayer, folder: &Path) -> io::Result<Vec<GenerationFile>> {
+    let ours = layer.list(folder)?.into_iter().filter(|listed| listed.kind == ListedKind::File);
+    let mut files: Vec<_> = ours
+        .filter_map(|listed| match Name::of(&listed.name) {
+            Some(Name::Generation(number, format)) => Some(GenerationFile::new(folder, number, format)),
+            _ => None,
+        })
+        .collect();
+    files.sort_by(|one, other| other.number.cmp(&one.number).then_with(|| one.path.cmp(&other.path)));
+    Ok(files)
 }
 
 /// Refuses foreign files; gives what a crash left half-written.

@@ -18,6 +18,7 @@ mod reader;
 mod unique;
 mod writer;
 
+pub(super) use head::read as header;
 pub(super) use reader::scan;
 pub(super) use writer::JsonWriter;
 

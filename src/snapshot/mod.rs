@@ -9,7 +9,7 @@
 //!    time, generation and service, and a trailer, which holds counts and a checksum of every byte before it.
 //!    Sessions come first, tombstones after them, so a session that ended while the file was being written is in it
 //!    twice, and the tombstone is the later word.
-//! 4. [`Writer`], and [`verify`], [`read`] and [`detect`]: the formats behind one door, with bounded memory both ways.
+//! 4. [`Writer`], and [`verify`] and [`read`]: the formats behind one door, with bounded memory both ways.
 //! 5. [`FileLayer`]: what is asked of a file system, so that its faults can be simulated.
 //! 6. [`Folder`]: generations of files, written whole or not at all, and the choice of the one to restore.
 //!
@@ -32,9 +32,9 @@ mod writer;
 
 pub(crate) use error::{FileError, FolderError, RecordError, RestoreError, WriteError};
 pub(crate) use export::write_new;
-pub(crate) use folder::{Folder, Found, GenerationFile};
-pub(crate) use layer::{FileLayer, LayerFile, StdLayer};
-pub(crate) use reader::{Item, ReadOptions, detect, read, verify};
+pub(crate) use folder::{Folder, Found, GenerationFile, generations};
+pub(crate) use layer::{FileLayer, StdLayer};
+pub(crate) use reader::{Item, ReadOptions, header, read, verify};
 pub(crate) use record::{EndRecord, OwnerRecord, Role, SessionRecord, SlidingRecord, TombstoneRecord, entries_codec};
 pub(crate) use writer::{FileHeader, Summary, Writer};
 

@@ -1,8 +1,6 @@
 //! Reads a file of state in either format, a record at a time.
 
-use std::fs::File;
 use std::io::Read;
-use std::path::Path;
 
 use super::record::{EntriesCodec, SessionRecord, TombstoneRecord, check};
 use super::stream::Source;
@@ -27,12 +25,16 @@ pub(crate) struct ReadOptions {
     pub(crate) accept_edited: bool,
 }
 
-/// Tells the format of the file at `path` by its first byte.
+/// Reads what a file says of itself at its start, and no further: the rest may be damaged.
 ///
 /// # Errors
-/// [`FileError::Empty`], [`FileError::NotOurs`], [`FileError::Io`].
-pub(crate) fn detect(path: &Path) -> Result<Format, FileError> {
-    format_of(&mut Source::new(&mut File::open(path)?))
+/// Every [`FileError`] but [`FileError::Record`].
+pub(crate) fn header(input: &mut dyn Read) -> Result<FileHeader, FileError> {
+    let mut source = Source::new(input);
+    match format_of(&mut source)? {
+        Format::Bincode => binary::header(&mut source),
+        Format::Json => json::header(&mut source),
+    }
 }
 
 /// Reads a whole file and checks header, structure, counts, checksums and every record, before anything is built.

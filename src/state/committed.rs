@@ -118,6 +118,7 @@ impl Committed {
     }
 
     /// When the next entry expires if nobody uses any more.
+    #[cfg(test)]
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         let deadlines = [self.entries.next_deadline(), self.sliding.next_deadline()];
         deadlines.into_iter().flatten().min()

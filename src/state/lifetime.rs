@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::MAX_TIMEOUT;
 use crate::error::{DraftError, EndReason, Ended};
 use crate::time::{Timestamp, micros};
 
@@ -30,13 +31,14 @@ pub(crate) enum Expiry {
 }
 
 impl Expiry {
-    /// What to store for a ttl asked for now. Durations are kept in whole microseconds, at least one.
+    /// What to store for a ttl asked for now. Durations are kept in whole microseconds, at least one and at most
+    /// 100 years: files spell no time beyond the year 9999.
     pub(super) fn new(ttl: Ttl, now: Timestamp) -> Result<Self, DraftError> {
         match ttl {
             Ttl::Absolute(Duration::ZERO) | Ttl::Sliding(Duration::ZERO) => Err(DraftError::ZeroTtl),
             Ttl::Never => Ok(Self::Never),
-            Ttl::Absolute(ttl) => Ok(Self::At(now.after(ttl.max(Duration::from_micros(1))))),
-            Ttl::Sliding(ttl) => Ok(Self::Sliding(Duration::from_micros(micros(ttl).max(1)))),
+            Ttl::Absolute(ttl) => Ok(Self::At(now.after(ttl.clamp(Duration::from_micros(1), MAX_TIMEOUT)))),
+            Ttl::Sliding(ttl) => Ok(Self::Sliding(Duration::from_micros(micros(ttl.min(MAX_TIMEOUT)).max(1)))),
         }
     }
 }

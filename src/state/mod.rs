@@ -21,11 +21,9 @@ mod tests;
 
 pub(crate) use committed::Committed;
 pub use draft::Draft;
-pub(crate) use entries::{Entries, EntryRef, NewEntry};
+pub(crate) use entries::{Entries, NewEntry};
 pub use lifetime::Ttl;
 pub(crate) use lifetime::{Expiry, Lifetime};
 pub use metadata::Metadata;
-pub(crate) use packed::PackedError;
-pub(crate) use sliding::Sliding;
 pub use value::Json;
 pub use view::{Entry, View};

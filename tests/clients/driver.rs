@@ -29,12 +29,9 @@ pub(crate) struct Driver {
 impl Driver {
     /// Starts the process.
     pub(super) fn start(kind: ClientKind, mut command: Command) -> Self {
-        let log = tempfile::tempfile()
-            .unwrap_or_else(|error| panic!("no file for the log of {kind:?}: {error}"));
+        let log = tempfile::tempfile().unwrap_or_else(|error| panic!("no file for the log of {kind:?}: {error}"));
         // Into a file, not into a pipe: nobody reads it unless something fails.
-        let stderr = log
-            .try_clone()
-            .unwrap_or_else(|error| panic!("no second handle on the log of {kind:?}: {error}"));
+        let stderr = log.try_clone().unwrap_or_else(|error| panic!("no second handle on the log of {kind:?}: {error}"));
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -53,13 +50,7 @@ impl Driver {
                 }
             }
         });
-        Self {
-            kind,
-            process,
-            commands,
-            answers,
-            log,
-        }
+        Self { kind, process, commands, answers, log }
     }
 
     /// Sends one command and waits for its answer.
@@ -72,18 +63,16 @@ impl Driver {
             self.fail(&line, &error.to_string());
         }
         match self.answers.recv_timeout(ANSWER_WITHIN) {
-            Ok(answer) => serde_json::from_str(&answer)
-                .unwrap_or_else(|error| self.fail(&line, &format!("{error} in {answer}"))),
+            Ok(answer) => {
+                serde_json::from_str(&answer).unwrap_or_else(|error| self.fail(&line, &format!("{error} in {answer}")))
+            }
             Err(error) => self.fail(&line, &error.to_string()),
         }
     }
 
     fn fail(&mut self, command: &str, reason: &str) -> ! {
         let mut log = Vec::new();
-        let read = self
-            .log
-            .seek(SeekFrom::Start(0))
-            .and_then(|_| self.log.read_to_end(&mut log));
+        let read = self.log.seek(SeekFrom::Start(0)).and_then(|_| self.log.read_to_end(&mut log));
         panic!(
             "{:?} gave no answer to {command}: {reason}\nits log ({read:?}):\n{}",
             self.kind,

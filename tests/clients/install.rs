@@ -20,10 +20,7 @@ pub(super) fn installed(
     install: impl FnOnce(&Path),
 ) -> PathBuf {
     let mut hasher = DefaultHasher::new();
-    sources
-        .iter()
-        .filter(|(name, _)| *name == lock)
-        .for_each(|source| source.hash(&mut hasher));
+    sources.iter().filter(|(name, _)| *name == lock).for_each(|source| source.hash(&mut hasher));
     // A virtual environment is bound to the interpreter that made it.
     tool.hash(&mut hasher);
     // Cargo gives integration tests `<target>/tmp`.
@@ -32,19 +29,13 @@ pub(super) fn installed(
     done(fs::create_dir_all(&folder), &folder);
     // Held to the end of this function: tests of other threads and processes wait here for the installation.
     let guard = folder.join("lock");
-    let guard = done(
-        File::create(&guard).and_then(|file| file.lock().map(|()| file)),
-        &guard,
-    );
+    let guard = done(File::create(&guard).and_then(|file| file.lock().map(|()| file)), &guard);
     for (name, text) in sources {
         place(&folder, name, text);
     }
     let mark = folder.join("complete");
     if !mark.exists() {
-        say(&format!(
-            "installing the {language} client of {lock} into {}",
-            folder.display()
-        ));
+        say(&format!("installing the {language} client of {lock} into {}", folder.display()));
         install(&folder);
         done(File::create(&mark), &mark);
     }
@@ -59,10 +50,7 @@ fn place(folder: &Path, name: &str, text: &str) {
         return;
     }
     let new = folder.join(format!("{name}.new"));
-    done(
-        fs::write(&new, text).and_then(|()| fs::rename(&new, &path)),
-        &path,
-    );
+    done(fs::write(&new, text).and_then(|()| fs::rename(&new, &path)), &path);
 }
 
 fn done<T>(result: std::io::Result<T>, path: &Path) -> T {
@@ -71,15 +59,9 @@ fn done<T>(result: std::io::Result<T>, path: &Path) -> T {
 
 /// Runs a step of the installation, which has to succeed.
 pub(super) fn run(command: &mut Command) {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{command:?} failed, {}:\n{text}",
-        output.status
-    );
+    assert!(output.status.success(), "{command:?} failed, {}:\n{text}", output.status);
 }
 
 /// Writes to stderr itself: the test harness would hold back what `eprintln!` writes.

@@ -47,10 +47,7 @@ pub(crate) fn driver(kind: ClientKind) -> Option<Driver> {
         Ok(command) => Some(Driver::start(kind, command)),
         Err(missing) => {
             let line = format!("SKIPPED: {missing}, so nothing is tested with {kind:?}");
-            assert!(
-                std::env::var_os("SESSILE_REQUIRE_ALL").is_none_or(|value| value != "1"),
-                "{line}"
-            );
+            assert!(std::env::var_os("SESSILE_REQUIRE_ALL").is_none_or(|value| value != "1"), "{line}");
             install::say(&line);
             None
         }

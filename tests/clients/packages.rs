@@ -18,14 +18,8 @@ const TYPESCRIPT: &[Source] = &[
 ];
 
 const PYTHON: &[Source] = &[
-    (
-        "requirements-v1.txt",
-        include_str!("python/requirements-v1.txt"),
-    ),
-    (
-        "requirements-v2.txt",
-        include_str!("python/requirements-v2.txt"),
-    ),
+    ("requirements-v1.txt", include_str!("python/requirements-v1.txt")),
+    ("requirements-v2.txt", include_str!("python/requirements-v2.txt")),
     ("driver_v1.py", include_str!("python/driver_v1.py")),
     ("driver_v2.py", include_str!("python/driver_v2.py")),
     ("connection.py", include_str!("python/connection.py")),
@@ -47,20 +41,11 @@ fn typescript(script: &str) -> Result<Command, String> {
     let node = probe(
         "node is missing or older than 20",
         "node",
-        &[
-            "-e",
-            "if (parseInt(process.versions.node) < 20) process.exit(1); console.log(process.version)",
-        ],
+        &["-e", "if (parseInt(process.versions.node) < 20) process.exit(1); console.log(process.version)"],
     )?;
     probe("npm is missing", "npm", &["--version"])?;
     let folder = installed("ts", "package-lock.json", TYPESCRIPT, &node, |folder| {
-        let options = [
-            "ci",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--prefer-offline",
-        ];
+        let options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
         run(Command::new("npm").args(options).current_dir(folder));
     });
     let mut command = Command::new("node");
@@ -73,22 +58,12 @@ fn python(lock: &str, script: &str) -> Result<Command, String> {
     let python = probe(
         "python3 is missing, older than 3.11 or without venv",
         "python3",
-        &[
-            "-c",
-            "import ensurepip, sys, venv; assert sys.version_info >= (3, 11); print(sys.executable, sys.version)",
-        ],
+        &["-c", "import ensurepip, sys, venv; assert sys.version_info >= (3, 11); print(sys.executable, sys.version)"],
     )?;
     let folder = installed("python", lock, PYTHON, &python, |folder| {
-        run(Command::new("python3")
-            .args(["-m", "venv"])
-            .arg(folder.join("venv")));
-        let options = [
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-deps",
-            "--only-binary=:all:",
-            "--require-hashes",
-        ];
+        run(Command::new("python3").args(["-m", "venv"]).arg(folder.join("venv")));
+        let options =
+            ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--require-hashes"];
         run(Command::new(folder.join("venv/bin/python"))
             .args(["-m", "pip", "install"])
             .args(options)
@@ -96,19 +71,14 @@ fn python(lock: &str, script: &str) -> Result<Command, String> {
             .arg(folder.join(lock)));
     });
     let mut command = Command::new(folder.join("venv/bin/python"));
-    command
-        .arg(folder.join(script))
-        .env_remove("PYTHONPATH")
-        .env_remove("PYTHONHOME");
+    command.arg(folder.join(script)).env_remove("PYTHONPATH").env_remove("PYTHONHOME");
     Ok(command)
 }
 
 /// What the tool prints, or `missing`.
 fn probe(missing: &str, tool: &str, arguments: &[&str]) -> Result<String, String> {
     match Command::new(tool).args(arguments).output() {
-        Ok(output) if output.status.success() => {
-            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-        }
+        Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         _ => Err(missing.to_owned()),
     }
 }

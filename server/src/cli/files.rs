@@ -1,27 +1,48 @@
-//! Commands on snapshot files: their arguments.
+//! Commands on files of state: their arguments.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-/// A command on a snapshot file.
+/// A command on files of state.
 #[derive(Debug, Subcommand)]
 pub(crate) enum FileCommand {
-    /// Shows what a snapshot file holds.
-    Inspect(FileArgs),
-    /// Reads a snapshot file to its end and checks every checksum.
-    Verify(FileArgs),
-    /// Writes the sessions of a snapshot file in another format, or to another place.
+    /// Shows what a snapshot or export holds, in figures.
+    ///
+    /// Tells no values, and no ids or names unless `--ids` asks for them.
+    Inspect(InspectArgs),
+    /// Reads files to their ends and checks every checksum and every record.
+    Verify(VerifyArgs),
+    /// Writes what a file holds as JSON, to be read, searched and edited, or as bincode.
+    ///
+    /// The output holds ids, names and values: it is written for its owner alone.
     Export(ExportArgs),
     /// Brings the sessions of a file into a snapshots folder that no server is using.
     Import(ImportArgs),
 }
 
-/// A file, and how to tell about it.
+/// Arguments of `inspect`.
 #[derive(Debug, Args)]
-pub(crate) struct FileArgs {
-    /// The snapshot file.
+pub(crate) struct InspectArgs {
+    /// The snapshot or export.
     pub(crate) file: PathBuf,
+    /// How many of the largest owners and sessions to list, up to 1000.
+    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    pub(crate) largest: usize,
+    /// Tells ids and names of owned sessions, and who their owners are.
+    #[arg(long)]
+    pub(crate) ids: bool,
+    /// Answers in JSON, on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The snapshots or exports.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
     /// Answers in JSON, on stdout.
     #[arg(long)]
     pub(crate) json: bool,
@@ -30,38 +51,42 @@ pub(crate) struct FileArgs {
 /// Arguments of `export`.
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// The file and how to tell about it.
-    #[command(flatten)]
-    pub(crate) from: FileArgs,
-    /// Where to write to; stdout when left out. An existing file is refused.
+    /// The snapshot or export; of a folder of snapshots, the newest valid one.
+    pub(crate) file: PathBuf,
+    /// Where to write to; JSON on stdout when left out. An existing file is refused.
     #[arg(long, value_name = "FILE")]
     pub(crate) to: Option<PathBuf>,
     /// The format to write.
     #[arg(long, value_enum, default_value_t = ExportFormat::Json)]
     pub(crate) format: ExportFormat,
+    /// Tells in JSON, on stdout, what was written to `--to`.
+    #[arg(long, requires = "to")]
+    pub(crate) json: bool,
 }
 
 /// Arguments of `import`.
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
-    /// The file and how to tell about it.
-    #[command(flatten)]
-    pub(crate) from: FileArgs,
+    /// The snapshot or export.
+    pub(crate) file: PathBuf,
     /// The snapshots folder to bring the sessions into.
     #[arg(long, value_name = "DIR", default_value = "./snapshots")]
     pub(crate) snapshots: PathBuf,
-    /// Tells what would happen and writes nothing.
+    /// Tells what would happen and brings nothing in.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// What happens to a session that is there already.
     #[arg(long, value_enum, default_value_t = OnConflict::Skip)]
     pub(crate) conflict: OnConflict,
-    /// Takes a JSON file whose checksum does not fit because it was edited by hand.
+    /// Takes a JSON file whose counts and checksum do not fit because it was edited by hand.
     #[arg(long)]
     pub(crate) accept_edited: bool,
+    /// Answers in JSON, on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
-/// A format of snapshot files.
+/// A format of files of state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExportFormat {
     /// Compact binary.
@@ -77,7 +102,7 @@ pub(crate) enum OnConflict {
     Skip,
     /// Takes the one from the file.
     Replace,
-    /// Takes whichever was changed last.
+    /// Takes whichever was used last.
     Newer,
 }
 
@@ -93,27 +118,35 @@ mod tests {
         command: FileCommand,
     }
 
-    fn read(line: &str) -> FileCommand {
-        Only::try_parse_from(line.split(' ')).unwrap().command
+    fn read(line: &str) -> Result<FileCommand, clap::Error> {
+        Only::try_parse_from(line.split(' ')).map(|only| only.command)
     }
 
     #[test]
     fn reads_import_with_everything() {
         let line = "sessile import a.json --snapshots d --dry-run --conflict newer --accept-edited --json";
-        let FileCommand::Import(args) = read(line) else { panic!("another command") };
-        assert!(args.dry_run && args.accept_edited && args.from.json);
+        let Ok(FileCommand::Import(args)) = read(line) else { panic!("another command") };
+        assert!(args.dry_run && args.accept_edited && args.json);
         assert_eq!((args.conflict, args.snapshots), (OnConflict::Newer, PathBuf::from("d")));
     }
 
     #[test]
     fn export_writes_json_to_stdout_unless_told_otherwise() {
-        let FileCommand::Export(args) = read("sessile export a.bin") else { panic!("another command") };
+        let Ok(FileCommand::Export(args)) = read("sessile export a.bin") else { panic!("another command") };
         assert_eq!((args.format, args.to), (ExportFormat::Json, None));
+        assert!(read("sessile export a.bin --json").is_err());
     }
 
     #[test]
-    fn reads_inspect_and_verify() {
-        assert!(matches!(read("sessile inspect a"), FileCommand::Inspect(FileArgs { json: false, .. })));
-        assert!(matches!(read("sessile verify a --json"), FileCommand::Verify(FileArgs { json: true, .. })));
+    fn verify_takes_several_files_and_at_least_one() {
+        let Ok(FileCommand::Verify(args)) = read("sessile verify a b --json") else { panic!("another command") };
+        assert!(args.json && args.files.len() == 2);
+        assert!(read("sessile verify").is_err());
+    }
+
+    #[test]
+    fn inspect_names_nobody_unless_asked() {
+        let Ok(FileCommand::Inspect(args)) = read("sessile inspect a") else { panic!("another command") };
+        assert!(!args.ids && !args.json && args.largest == 10);
     }
 }

@@ -1,5 +1,6 @@
 //! Who calls, and the session that the call is about.
 
+use http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::model::ErrorData;
 use rmcp::service::RequestContext;
@@ -20,12 +21,17 @@ pub(super) struct Call {
 impl Call {
     /// The call that a request carries. Without the session layer in front there is no caller, and nothing is served.
     pub(super) fn of(context: &RequestContext<RoleServer>, now: Timestamp) -> Result<Self, ErrorData> {
-        let parts = context.extensions.get::<http::request::Parts>();
-        let Some(context) = parts.and_then(CallContext::from_parts) else {
-            return Err(ErrorData::internal_error("the request did not pass the session layer", None));
-        };
-        let owner = context.owner().clone();
-        Ok(Self { owner, era: context.era, protocol_session: context.protocol_session.clone(), now })
+        let context = context
+            .extensions
+            .get::<Parts>()
+            .and_then(CallContext::from_parts)
+            .ok_or_else(|| ErrorData::internal_error("the request did not pass the session layer", None))?;
+        Ok(Self {
+            owner: context.owner().clone(),
+            era: context.era,
+            protocol_session: context.protocol_session.clone(),
+            now,
+        })
     }
 
     /// Whether the caller is somebody, and so has state of its own without a handle.

@@ -16,7 +16,7 @@ use super::words;
 
 pub(super) const NAME: &str = "create_session";
 /// Kinds that the server itself makes: a session that only looks like one would mislead people and programs.
-const RESERVED: [&str; 3] = ["bucket", "global", "mcp"];
+const RESERVED: [&str; 3] = ["bucket", "global", sessile::mcp::PROTOCOL_KIND];
 
 pub(super) fn tool(lifetimes: &Lifetimes) -> Tool {
     let Lifetimes { idle_timeout, max_lifetime } = *lifetimes;

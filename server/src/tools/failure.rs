@@ -103,15 +103,15 @@ impl Failure {
 
     /// A session of the caller's that has ended.
     pub(super) fn ended(ended: Ended, now: Timestamp) -> Self {
-        let (code, how) = match ended.reason {
-            EndReason::Evicted => (Code::Evicted, "was evicted to make room for others"),
-            EndReason::Closed => (Code::Closed, "was closed"),
-            EndReason::Lifetime => (Code::Expired, "expired at the end of its max lifetime"),
-            _ => (Code::Expired, "expired because nobody used it"),
+        let (code, how, why) = match ended.reason {
+            EndReason::Evicted => (Code::Evicted, "was evicted", " to make room for others"),
+            EndReason::Closed => (Code::Closed, "was closed", ""),
+            EndReason::Lifetime => (Code::Expired, "expired", " at the end of its max lifetime"),
+            _ => (Code::Expired, "expired", " because nobody used it for as long as its idle timeout"),
         };
         let (ago, at) = (words::ago(now.since(ended.at)), words::rfc3339(ended.at));
         let message = format!(
-            "This session {how} {ago}, at {at}. Its state is gone and the handle stays dead. Call create_session and \
+            "This session {how} {ago} ({at}){why}. Its state is gone and the handle stays dead. Call create_session and \
              use the handle it returns."
         );
         Self::new(code, message).with("ended_at", at)
@@ -123,7 +123,10 @@ impl Failure {
             CreateError::Ended(ended) => Self::ended(ended, now),
             CreateError::LimitExceeded(limit) => Self::limit(limit),
             CreateError::Timeout { option, min: _, max } => {
-                let problem = format!("from 1 second to {}; leave it out for that", words::duration(max));
+                let problem = format!(
+                    "at least 1 second and at most {} are allowed; leave it out for that",
+                    words::duration(max)
+                );
                 Self::argument(&format!("{option}_seconds"), problem).with("max", max.as_secs())
             }
             CreateError::Id(IdError::NoRandomness { .. }) => Self::internal("the system gave no random numbers"),

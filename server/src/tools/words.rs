@@ -17,7 +17,7 @@ pub(super) fn rfc3339(time: Timestamp) -> String {
 /// A duration in the largest unit that measures it without a rest.
 pub(super) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    match UNITS.iter().find(|(unit, _)| seconds >= *unit && seconds % unit == 0) {
+    match UNITS.iter().find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit)) {
         Some((unit, name)) => counted(seconds / unit, name),
         None => format!("{} milliseconds", duration.as_millis()),
     }

@@ -18,14 +18,7 @@ const HEAD_BYTES: usize = 12;
 /// Reads a whole file, hands each record on, and checks counts and checksum at the end.
 pub(in crate::snapshot) fn scan(source: &mut Source<'_>, scan: &mut Scan<'_>) -> Result<Summary, FileError> {
     let mut block = Vec::new();
-    preamble(source, &mut block)?;
-    let start = source.offset();
-    next_block(source, &mut block)?;
-    let header: HeaderRecord = match split(&block) {
-        Some((Tag::Header, bytes, [])) => decode(bytes, start)?,
-        _ => return Err(damaged(start, "the first block holds no header")),
-    };
-    check(&header).map_err(|detail| damaged(start, &detail))?;
+    let header = head(source, &mut block)?;
     loop {
         let (start, checksum) = (source.offset(), source.checksum());
         next_block(source, &mut block)?;
@@ -44,6 +37,28 @@ pub(in crate::snapshot) fn scan(source: &mut Source<'_>, scan: &mut Scan<'_>) ->
             rest = after;
         }
     }
+}
+
+/// Reads the header alone.
+pub(in crate::snapshot) fn header(source: &mut Source<'_>) -> Result<FileHeader, FileError> {
+    head(source, &mut Vec::new()).map(told)
+}
+
+fn head(source: &mut Source<'_>, block: &mut Vec<u8>) -> Result<HeaderRecord, FileError> {
+    preamble(source, block)?;
+    let start = source.offset();
+    next_block(source, block)?;
+    let header: HeaderRecord = match split(block) {
+        Some((Tag::Header, bytes, [])) => decode(bytes, start)?,
+        _ => return Err(damaged(start, "the first block holds no header")),
+    };
+    check(&header).map_err(|detail| damaged(start, &detail))?;
+    Ok(header)
+}
+
+fn told(header: HeaderRecord) -> FileHeader {
+    let HeaderRecord { created_at, generation, service } = header;
+    FileHeader { version: VERSION, format: Format::Bincode, created_at, generation, service }
 }
 
 /// Tells a newer version from damage, before anything else is looked at.
@@ -104,9 +119,7 @@ fn ended(
     if trailer.checksum != checksum {
         return Err(damaged(start, "the file does not fit its checksum"));
     }
-    let HeaderRecord { created_at, generation, service } = header;
-    let header = FileHeader { version: VERSION, format: Format::Bincode, created_at, generation, service };
-    Ok(scan.summary(header, source.offset()))
+    Ok(scan.summary(told(header), source.offset()))
 }
 
 /// The first record of a payload, and what follows it.

@@ -15,8 +15,6 @@ const BUFFER_BYTES: usize = 256 << 10;
 pub(crate) struct Written {
     /// Where it is.
     pub(crate) path: PathBuf,
-    /// Its number.
-    pub(crate) generation: u64,
     /// Its size.
     pub(crate) bytes: u64,
     /// What it holds.
@@ -54,7 +52,7 @@ impl Folder {
         })?;
         self.layer.sync_folder(&self.path).map_err(io("sync the folder"))?;
         valid.insert(file.path.clone());
-        Ok(Written { path: file.path, generation: number, bytes: summary.bytes, summary })
+        Ok(Written { path: file.path, bytes: summary.bytes, summary })
     }
 
     fn write_half(

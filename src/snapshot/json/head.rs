@@ -11,7 +11,7 @@ use crate::snapshot::{FileError, VERSION};
 const MOST_BYTES: usize = 64 << 10;
 
 /// Reads the header and tells a newer version from damage.
-pub(super) fn read(source: &mut Source<'_>) -> Result<FileHeader, FileError> {
+pub(in crate::snapshot) fn read(source: &mut Source<'_>) -> Result<FileHeader, FileError> {
     let mut line = Vec::new();
     let end = source.line(MOST_BYTES, &mut line)?;
     let cut = matches!(end, LineEnd::Cut);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::bytes;
 use super::rules::{ascending, json, kind_spelling, no_credential, owned, visible};
 use crate::config::{MAX_CUSTOM_BYTES, MAX_TAGS, MAX_TEXT_BYTES, MAX_TIMEOUT};
+use crate::principal::MAX_IDENTITY_BYTES;
 
 /// The last microsecond of the year 9999: the end of what RFC 3339 can spell.
 pub(super) const MAX_STAMP: u64 = 253_402_300_799_999_999;
@@ -16,8 +17,6 @@ pub(super) const MAX_STAMP: u64 = 253_402_300_799_999_999;
 pub(super) const MAX_REVISION: u64 = i64::MAX as u64;
 /// The longest key.
 pub(super) const MAX_KEY_BYTES: usize = 4 << 10;
-/// The longest issuer, subject or client id.
-const MAX_IDENTITY_BYTES: usize = 64 << 10;
 /// The most bytes of an attachment: 1 MiB.
 const MAX_ATTACHMENT_BYTES: usize = 1 << 20;
 const MAX_TEXT: usize = MAX_TEXT_BYTES as usize;
@@ -41,13 +40,13 @@ pub(crate) enum Role {
 #[serde(deny_unknown_fields)]
 pub(crate) struct OwnerRecord {
     /// Who vouches for the subject.
-    #[garde(length(bytes, max = MAX_IDENTITY_BYTES))]
+    #[garde(length(bytes, max = MAX_IDENTITY_BYTES as usize))]
     pub(crate) issuer: String,
     /// Who it is.
-    #[garde(length(bytes, max = MAX_IDENTITY_BYTES))]
+    #[garde(length(bytes, max = MAX_IDENTITY_BYTES as usize))]
     pub(crate) subject: String,
     /// The client id, where it belongs to the identity.
-    #[garde(inner(length(bytes, max = MAX_IDENTITY_BYTES)))]
+    #[garde(inner(length(bytes, max = MAX_IDENTITY_BYTES as usize)))]
     pub(crate) client: Option<String>,
 }
 

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::fixture::*;
 use crate::config::Format;
+use crate::snapshot::layer::LayerFile;
 use crate::snapshot::layer::{Listed, Lock};
 use crate::snapshot::*;
 
@@ -112,7 +113,7 @@ fn life(path: &Path, layer: Arc<dyn FileLayer>, format: Format) -> (u64, bool) {
         let mut well = true;
         for _ in 0..2 {
             match folder.write(format, NOW, |writer| fill(writer, &sessions(), &tombstones())) {
-                Ok(written) => promised = written.generation,
+                Ok(written) => promised = written.summary.header.generation,
                 Err(error) => {
                     assert!(matches!(error, WriteError::Io { .. }), "{error}");
                     well = false;

@@ -55,18 +55,3 @@ fn the_json_format_is_one_document_with_a_record_a_line() {
     assert_eq!(text.lines().count(), 1 + 4 + 1 + 4 + 1);
     assert!(text.contains(r#""value":{"x":1e300,"y":"z"}"#), "values stand verbatim");
 }
-
-#[test]
-fn detect_tells_formats_apart() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("file");
-    for format in FORMATS {
-        std::fs::write(&path, sample(format)).unwrap();
-        assert_eq!(detect(&path).unwrap(), format);
-    }
-    std::fs::write(&path, "").unwrap();
-    assert!(matches!(detect(&path), Err(FileError::Empty)));
-    std::fs::write(&path, "PK\x03\x04").unwrap();
-    assert!(matches!(detect(&path), Err(FileError::NotOurs)));
-    assert!(matches!(detect(&folder.path().join("missing")), Err(FileError::Io { .. })));
-}

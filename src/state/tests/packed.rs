@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::state::packed::PackedError;
 
 fn entries(list: &[(&str, &str, u64, Expiry)]) -> Entries {
     let changes = list.iter().map(|&(key, value, revision, expiry)| {

@@ -7,15 +7,15 @@ mod owners;
 mod read;
 mod schemas;
 mod sessions;
+mod wire;
 mod write;
 
 use std::time::Duration;
 
 use rmcp::model::CallToolResult;
 use serde_json::Value;
-use sessile::{Builder, Caller, Clock, Principal, Session, SessionService};
-
 use sessile::mcp::Era;
+use sessile::{Builder, Caller, Clock, Principal, Session, SessionService};
 
 use super::call::Call;
 use super::{Lifetimes, StateServer};

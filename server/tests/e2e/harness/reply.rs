@@ -75,7 +75,8 @@ impl Reply {
     /// The error as JSON, which follows the sentence.
     #[track_caller]
     pub(crate) fn error(&self) -> Value {
-        let texts: Vec<&str> = self.content.as_array().unwrap().iter().filter_map(|part| part["text"].as_str()).collect();
+        let texts: Vec<&str> =
+            self.content.as_array().unwrap().iter().filter_map(|part| part["text"].as_str()).collect();
         let json: Value = serde_json::from_str(texts.last().unwrap()).unwrap_or_else(|_| panic!("{texts:?}"));
         assert_eq!(json["error"]["message"], texts[0], "sentence and JSON differ");
         json["error"].clone()

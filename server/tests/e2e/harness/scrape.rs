@@ -19,12 +19,14 @@ impl Scrape {
 
     /// The same; `None` where there is no such sample.
     pub(crate) fn find(&self, name: &str) -> Option<f64> {
-        let (name, label) = name.split_once('{').map_or((name, ""), |(name, labels)| (name, labels.trim_end_matches('}')));
+        let (name, label) =
+            name.split_once('{').map_or((name, ""), |(name, labels)| (name, labels.trim_end_matches('}')));
         let samples = self.text.lines().filter(|line| !line.starts_with('#'));
         let values = samples.filter_map(|line| {
             let (series, value) = line.rsplit_once(' ')?;
             let (known, labels) = series.split_once('{').unwrap_or((series, ""));
-            (known == name && label.split(',').all(|label| labels.contains(label))).then(|| value.parse::<f64>().ok())?
+            (known == name && label.split(',').all(|label| labels.contains(label)))
+                .then(|| value.parse::<f64>().ok())?
         });
         let values: Vec<f64> = values.collect();
         (!values.is_empty()).then(|| values.iter().sum())

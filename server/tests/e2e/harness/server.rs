@@ -61,8 +61,8 @@ impl Server {
 
     /// Starts it again, after a kill or a stop.
     pub(crate) fn start_again(&mut self) {
-        let (process, log, announced) =
-            launch(self.home.path(), self.port, &self.args).unwrap_or_else(|(code, log)| panic!("exit {code:?}: {log}"));
+        let (process, log, announced) = launch(self.home.path(), self.port, &self.args)
+            .unwrap_or_else(|(code, log)| panic!("exit {code:?}: {log}"));
         (self.process, self.log, self.announced) = (process, log, announced);
     }
 

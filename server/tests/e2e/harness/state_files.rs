@@ -19,7 +19,8 @@ pub(crate) fn generations(snapshots: &Path) -> Vec<PathBuf> {
 /// Every generation with its bytes.
 pub(crate) fn contents(snapshots: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = fs::read_dir(snapshots).unwrap().map(|file| file.unwrap().path());
-    let ours = files.filter(|path| path.is_file() && path.file_name().unwrap().to_string_lossy().starts_with("snapshot"));
+    let ours =
+        files.filter(|path| path.is_file() && path.file_name().unwrap().to_string_lossy().starts_with("snapshot"));
     ours.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
@@ -38,7 +39,8 @@ pub(crate) fn copy(snapshots: &Path) -> TempDir {
 #[track_caller]
 pub(crate) fn no_ids(what: &str, text: &str) {
     for (at, _) in text.match_indices('_') {
-        let digits = text[at + 1..].bytes().take_while(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()).count();
+        let digits =
+            text[at + 1..].bytes().take_while(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()).count();
         assert_ne!(digits, DIGITS, "an id is in {what}: {}", &text[at.saturating_sub(60)..at + 6]);
     }
 }

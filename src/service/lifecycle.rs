@@ -95,7 +95,10 @@ pub(super) async fn start(builder: Builder) -> Result<(Arc<Core>, SupervisorRef,
     let supervisor = supervisor::start(&core).await.map_err(|error| StartError::Actors(error.into()))?;
     if let (Some(folder), Some(options)) = (folder, options) {
         let started = snapshotter::start(&core, folder, options, supervisor.cell()).await;
-        core.set_snapshotter(started.map_err(|error| StartError::Actors(error.into()))?);
+        core.set_snapshotter(started.map_err(|error| {
+            core.stop();
+            StartError::Actors(error.into())
+        })?);
     }
     Ok((core, supervisor, restored))
 }
@@ -115,17 +118,18 @@ async fn open(core: &Arc<Core>, options: &SnapshotOptions) -> Result<(Folder, Re
 pub(super) async fn drain(core: &Arc<Core>) -> Result<Option<SnapshotReport>, DrainError> {
     core.start_draining();
     core.in_flight.settled().await;
-    let Some(snapshotter) = core.snapshotter.get() else {
-        core.stop();
-        return Ok(None);
-    };
+    let mut drained = core.drained.lock().await;
     if core.is_stopped() {
         return Ok(None);
     }
-    let report = snapshotter.now().await?;
-    snapshotter.stopped().await;
+    if let Some(snapshotter) = core.snapshotter.get() {
+        if drained.is_none() {
+            *drained = Some(snapshotter.now().await?);
+        }
+        snapshotter.stopped().await;
+    }
     core.stop();
-    Ok(Some(report))
+    Ok(drained.take())
 }
 
 impl From<FolderError> for StartError {

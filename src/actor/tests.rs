@@ -1,0 +1,167 @@
+//! Mailbox, token and activations from within: what a caller cannot plant.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
+
+use tokio::runtime::Handle;
+
+use super::core::Core;
+use super::create::{self, Creator};
+use super::mailbox::Mailbox;
+use super::new_session::NewSession;
+use super::slot::Slot;
+use super::supervisor;
+use super::turn::{Patience, Place, Updated, update};
+use crate::config::Config;
+use crate::error::UpdateError;
+use crate::principal::Principal;
+use crate::telemetry::Telemetry;
+use crate::time::Clock;
+
+async fn started() -> (Arc<Core>, Arc<Slot>) {
+    let core = Arc::new(Core::new(Config::default(), Clock::system(), Telemetry::register(&[]), Handle::current()));
+    supervisor::start(&core).await.unwrap();
+    let principal = Principal::new("i", "s");
+    let creator = Creator { key: principal.key(), principal: Some(&principal) };
+    let found = create::session(&core, creator, NewSession::default(), None, false).unwrap();
+    (core, found.slot)
+}
+
+type Counted = Pin<Box<dyn Future<Output = Result<Updated<i64>, UpdateError>> + Send>>;
+
+fn count(core: &Arc<Core>, slot: &Arc<Slot>) -> Counted {
+    let (core, slot) = (Arc::clone(core), Arc::clone(slot));
+    Box::pin(async move {
+        update(&core, &slot, None, Patience::Wait, Place::Anywhere, |draft| draft.increment("n", 1)).await
+    })
+}
+
+/// Turns that wait while somebody else holds the run token.
+fn waiting(core: &Arc<Core>, slot: &Arc<Slot>, turns: usize) -> Vec<Counted> {
+    let mut queued: Vec<_> = (0..turns).map(|_| count(core, slot)).collect();
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(queued.iter_mut().all(|turn| turn.as_mut().poll(&mut context).is_pending()));
+    assert_eq!(slot.mailbox.waiting(), turns);
+    queued
+}
+
+#[tokio::test]
+async fn starts_that_fail_are_survived() {
+    for failing in 0..3 {
+        let (core, slot) = started().await;
+        let token = Mailbox::try_run(&core, &slot).unwrap();
+        let turns = waiting(&core, &slot, 40);
+        core.failpoints.failing_starts.store(failing, Ordering::SeqCst);
+        token.finish();
+        for (turn, place) in turns.into_iter().zip(1..) {
+            assert_eq!(turn.await.unwrap().value, place);
+        }
+        assert_eq!(core.failpoints.failing_starts.load(Ordering::SeqCst), 0);
+    }
+}
+
+#[tokio::test]
+async fn after_three_failed_starts_in_a_row_the_turns_are_answered_and_the_session_works_on() {
+    let (core, slot) = started().await;
+    for round in 0..3 {
+        let token = Mailbox::try_run(&core, &slot).unwrap();
+        let turns = waiting(&core, &slot, 40);
+        core.failpoints.failing_starts.store(3, Ordering::SeqCst);
+        token.finish();
+        let mut applied = 0;
+        for turn in turns {
+            match turn.await {
+                Ok(_) => applied += 1,
+                Err(UpdateError::Unavailable) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+        // What the caller ran itself, and nothing of the rest.
+        assert_eq!(applied, super::token::CALLER_BUDGET as i64);
+        assert_eq!(core.failpoints.failing_starts.load(Ordering::SeqCst), 0);
+        let updated = count(&core, &slot).await.unwrap();
+        assert_eq!(updated.value, (round + 1) * (applied + 1));
+        assert_eq!(slot.mailbox.waiting(), 0);
+    }
+    // Nothing of the turns that were given up is in flight any more.
+    core.in_flight.settled().await;
+}
+
+#[tokio::test]
+async fn a_token_dropped_anywhere_arms_the_mailbox_anew() {
+    let (core, slot) = started().await;
+    let token = Mailbox::try_run(&core, &slot).unwrap();
+    assert!(Mailbox::try_run(&core, &slot).is_none());
+    drop(token);
+    let token = Mailbox::try_run(&core, &slot).unwrap();
+    let turns = waiting(&core, &slot, 5);
+    drop(token);
+    for turn in turns {
+        turn.await.unwrap();
+    }
+    assert_eq!(count(&core, &slot).await.unwrap().value, 6);
+}
+
+#[tokio::test]
+async fn a_stop_answers_what_waits() {
+    let (core, slot) = started().await;
+    let token = Mailbox::try_run(&core, &slot).unwrap();
+    let turns = waiting(&core, &slot, 40);
+    core.stop();
+    drop(token);
+    for turn in turns {
+        assert!(matches!(turn.await, Err(UpdateError::Stopping)));
+    }
+    assert!(matches!(count(&core, &slot).await, Err(UpdateError::Stopping)));
+}
+
+#[test]
+fn a_runtime_that_shuts_down_leaves_nobody_waiting() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (core, slot) = runtime.block_on(started());
+    let token = Mailbox::try_run(&core, &slot).unwrap();
+    let mut turns = waiting(&core, &slot, 40);
+    drop(runtime);
+    // Sixteen are run here; the others find no runtime, and are told.
+    token.finish();
+    let mut context = Context::from_waker(Waker::noop());
+    let answers: Vec<_> = turns.iter_mut().map(|turn| turn.as_mut().poll(&mut context)).collect();
+    assert!(answers[..16].iter().all(|answer| matches!(answer, Poll::Ready(Ok(_)))));
+    assert!(answers[16..].iter().all(|answer| matches!(answer, Poll::Ready(Err(UpdateError::Unavailable)))));
+    assert_eq!(slot.mailbox.waiting(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_runs_a_mailbox_at_a_time() {
+    let (core, slot) = started().await;
+    let running = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let tasks: Vec<_> = (0..32)
+        .map(|task| {
+            let (core, slot, running) = (Arc::clone(&core), Arc::clone(&slot), Arc::clone(&running));
+            tokio::spawn(async move {
+                for round in 0..300 {
+                    // Some starts fail while all of this goes on.
+                    if (task + round) % 97 == 0 {
+                        core.failpoints.failing_starts.store(1, Ordering::SeqCst);
+                    }
+                    let alone = Arc::clone(&running);
+                    let place = if (task + round) % 40 == 0 { Place::Blocking } else { Place::Anywhere };
+                    let turn = update(&core, &slot, None, Patience::Wait, place, move |draft| {
+                        assert_eq!(alone.fetch_add(1, Ordering::SeqCst), 0, "two run one mailbox");
+                        let count = draft.increment("n", 1);
+                        alone.fetch_sub(1, Ordering::SeqCst);
+                        count
+                    });
+                    turn.await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(count(&core, &slot).await.unwrap().value, 32 * 300 + 1);
+}

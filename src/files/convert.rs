@@ -1,0 +1,114 @@
+//! Writing a file in the other format.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::options::Watched;
+use super::pass::pass;
+use super::{FileError, Options, Verified};
+use crate::config::Format;
+use crate::snapshot::{self, FileHeader, Item, RecordError, WriteError, Writer, entries_codec, write_new};
+
+/// A file that was written from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Converted {
+    /// The file that was read.
+    pub read: Verified,
+    /// The bytes that were written.
+    pub bytes: u64,
+}
+
+/// Writes what the file `from` holds into a new file `to`, in the format asked for; the same format makes a checked copy.
+///
+/// The time and the generation in the header stay those of `from`, because deadlines count from there. `to` is written
+/// for its owner alone, and never over a file that is there. An edited file is written only if each of its sessions could
+/// be restored: the new one carries counts and a checksum, and nobody would look again.
+///
+/// # Errors
+/// [`FileError`]: `to` is not there.
+pub fn convert(
+    from: impl AsRef<Path>,
+    to: impl AsRef<Path>,
+    format: Format,
+    mut options: Options<'_>,
+) -> Result<Converted, FileError> {
+    let (from, to) = (from.as_ref(), to.as_ref());
+    let mut input = Watched::open(from, &mut options)?;
+    let written = write_new(to, |output| copy(&mut input, output, format, options.accept_edited));
+    written.map_err(|stop| stop.about(from, to))
+}
+
+/// As [`convert`], into any output. Whether `from` is whole is known at its end only: [`verify`](super::verify) it first,
+/// or throw away on an error what was written.
+///
+/// # Errors
+/// [`FileError`]; [`FileError::Write`] names `output` as the path.
+pub fn write_to(
+    from: impl AsRef<Path>,
+    output: &mut dyn Write,
+    format: Format,
+    mut options: Options<'_>,
+) -> Result<Converted, FileError> {
+    let from = from.as_ref();
+    let mut input = Watched::open(from, &mut options)?;
+    copy(&mut input, output, format, options.accept_edited).map_err(|stop| stop.about(from, Path::new("output")))
+}
+
+/// What ended a copy.
+enum Stop {
+    Read(snapshot::FileError),
+    Write(WriteError),
+    Io(io::Error),
+}
+
+impl Stop {
+    fn about(self, from: &Path, to: &Path) -> FileError {
+        let path = to.to_owned();
+        match self {
+            Self::Read(error) => FileError::of(from, error),
+            Self::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => FileError::Exists { path },
+            Self::Write(error) => FileError::Write { path, source: error.into() },
+            Self::Io(error) => FileError::Write { path, source: error.into() },
+        }
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+fn copy(
+    input: &mut Watched<'_>,
+    output: &mut dyn Write,
+    format: Format,
+    accept_edited: bool,
+) -> Result<Converted, Stop> {
+    let FileHeader { created_at, generation, .. } = snapshot::header(input).map_err(Stop::Read)?;
+    input.rewind().map_err(|source| Stop::Read(source.into()))?;
+    let header = FileHeader::new(format, created_at, generation);
+    let mut writer = Writer::new(output, header, entries_codec()).map_err(Stop::Write)?;
+    let mut failed = None;
+    let read = pass(input, accept_edited, |item, _| {
+        let written = match item {
+            Item::Session(record) => writer.session(record),
+            Item::Tombstone(record) => writer.tombstone(record),
+        };
+        written.map_err(|error| {
+            failed = Some(error);
+            RecordError("it was not written".to_owned())
+        })
+    });
+    if let Some(error) = failed {
+        return Err(Stop::Write(error));
+    }
+    let read = read.map_err(Stop::Read)?;
+    if let Some(finding) = read.findings.first().filter(|_| accept_edited) {
+        let (index, detail) = (finding.index, finding.detail.clone());
+        return Err(Stop::Read(snapshot::FileError::Record { index, detail }));
+    }
+    let summary = writer.finish().map_err(Stop::Write)?;
+    Ok(Converted { read, bytes: summary.bytes })
+}

@@ -1,0 +1,121 @@
+//! One pass over a file: everything that a restore would check, but for the service's own caps.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::options::Watched;
+use super::{Figures, FileError, Header, Options};
+use crate::actor::measure::measure;
+use crate::id::{SessionDigest, SessionKey};
+use crate::snapshot::{self, Item, ReadOptions, RecordError, Summary, entries_codec};
+
+/// The most findings that are told in full.
+const MOST_FINDINGS: usize = 100;
+
+/// A session that is in the file as it was written, and that a start would refuse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// Which record, counted from 1 over sessions and tombstones.
+    pub index: u64,
+    /// The short tag of the session.
+    pub tag: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// A file that is whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verified {
+    /// What it says of itself.
+    pub header: Header,
+    /// Its sessions.
+    pub sessions: u64,
+    /// Sessions whose end is in the file too, which has the last word: they ended while it was being written.
+    pub ended: u64,
+    /// The ends it remembers.
+    pub tombstones: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// How many sessions cannot be restored; with any, a start refuses the file and an import refuses those sessions.
+    pub refused: u64,
+    /// What is wrong with them, for the first hundred.
+    pub findings: Vec<Finding>,
+}
+
+impl Verified {
+    /// Whether a start would take the file.
+    #[must_use]
+    pub const fn is_restorable(&self) -> bool {
+        self.refused == 0
+    }
+}
+
+/// Reads a file to its end and checks header, structure, counts, checksums and every record.
+///
+/// # Errors
+/// [`FileError`] when the file as a whole is refused or cannot be read.
+pub fn verify(path: impl AsRef<Path>, mut options: Options<'_>) -> Result<Verified, FileError> {
+    let path = path.as_ref();
+    let mut input = Watched::open(path, &mut options)?;
+    let verified = pass(&mut input, options.accept_edited, |_, _| Ok(()));
+    verified.map_err(|error| FileError::of(path, error))
+}
+
+/// Reads a file and hands each record on, with its figures where it is a session that can be restored.
+pub(super) fn pass(
+    input: &mut Watched<'_>,
+    accept_edited: bool,
+    mut each: impl FnMut(&Item, Option<Figures>) -> Result<(), RecordError>,
+) -> Result<Verified, snapshot::FileError> {
+    let mut seen = Seen::default();
+    let options = ReadOptions { entries: entries_codec(), accept_edited };
+    let summary = snapshot::read(input, &options, &mut |item| {
+        let figures = seen.look(&item);
+        each(&item, figures)
+    })?;
+    Ok(seen.ended(summary))
+}
+
+/// What one pass has met.
+#[derive(Default)]
+struct Seen {
+    keys: HashSet<SessionKey>,
+    records: u64,
+    ended: u64,
+    refused: u64,
+    findings: Vec<Finding>,
+}
+
+impl Seen {
+    fn look(&mut self, item: &Item) -> Option<Figures> {
+        self.records += 1;
+        let record = match item {
+            Item::Session(record) => record,
+            Item::Tombstone(record) => {
+                self.ended += u64::from(self.keys.remove(&SessionDigest(record.digest).key()));
+                return None;
+            }
+        };
+        let digest = SessionDigest(record.digest);
+        let first = self.keys.insert(digest.key());
+        let once = if first { Ok(()) } else { Err("the session is in the file twice".to_owned()) };
+        match once.and_then(|()| measure(record)) {
+            Ok((entries, bytes)) => Some(Figures { sessions: 1, entries, bytes }),
+            Err(detail) => {
+                self.refused += 1;
+                if self.findings.len() < MOST_FINDINGS {
+                    self.findings.push(Finding { index: self.records, tag: digest.tag(), detail });
+                }
+                None
+            }
+        }
+    }
+
+    fn ended(self, summary: Summary) -> Verified {
+        let Self { ended, refused, findings, .. } = self;
+        let Summary { header, sessions, tombstones, bytes } = summary;
+        Verified { header: header.into(), sessions, ended, tombstones, bytes, refused, findings }
+    }
+}

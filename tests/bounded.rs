@@ -1,0 +1,306 @@
+//! Guarantee 4: mailboxes, sessions, entries and bytes are capped; past a cap the caller gets a typed error, or eviction
+//! where that was chosen.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Hand, alice, bob, hold, poll_once, secs};
+use sessile::{
+    AtCapacity, CreateError, DraftError, EndReason, Limit, LimitExceeded, NewSession, OpenError, Principal,
+    SessionService, UpdateError,
+};
+
+fn over(limit: Limit, allowed: u64, attempted: u64) -> LimitExceeded {
+    LimitExceeded { limit, allowed, attempted }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_mailbox_makes_update_wait_and_then_say_so() {
+    let service = SessionService::builder().mailbox_turns(3_usize).start().await.unwrap();
+    let session = service.owner(&alice()).create(NewSession::default()).await.unwrap();
+    let held = hold(&session);
+    let mut queued: Vec<_> =
+        (0..2).map(|key| Box::pin(session.increment(if key == 0 { "a" } else { "b" }, 1))).collect();
+    assert!(queued.iter_mut().all(|turn| poll_once(turn).is_pending()));
+
+    let before = tokio::time::Instant::now();
+    let at_once = session.try_update(|_| Ok::<_, DraftError>(())).await;
+    assert!(matches!(at_once, Err(UpdateError::Overloaded { waited: Duration::ZERO })), "{at_once:?}");
+    assert_eq!(before.elapsed(), Duration::ZERO);
+    let late = session.update(|_| Ok::<_, DraftError>(())).await;
+    assert!(matches!(late, Err(UpdateError::Overloaded { waited }) if waited == secs(5)), "{late:?}");
+    // Timers tick in milliseconds.
+    assert!(before.elapsed() >= secs(5) && before.elapsed() < Duration::from_millis(5_002), "{:?}", before.elapsed());
+
+    // One that waits gets the next free place, and others are not hindered meanwhile.
+    let other = service.owner(&alice()).create(NewSession::default()).await.unwrap();
+    other.set("a", &1).await.unwrap();
+    let mut waiting = Box::pin(session.increment("c", 1));
+    assert!(poll_once(&mut waiting).is_pending());
+    held.release().unwrap();
+    for turn in queued {
+        turn.await.unwrap();
+    }
+    assert_eq!(waiting.await.unwrap().revision.get(), 3);
+}
+
+#[tokio::test]
+async fn one_sessions_caps_name_themselves_and_their_figures() {
+    let service = SessionService::builder()
+        .max_entries(3_u64)
+        .max_key_bytes(8)
+        .max_value_bytes(600)
+        .max_session_bytes(1_024_u64)
+        .max_bucket_entries(4_u64)
+        .max_bucket_bytes(2_048_u64)
+        .start()
+        .await
+        .unwrap();
+    let owner = service.owner(&alice());
+    let session = owner.create(NewSession::default()).await.unwrap();
+    let rejected = |result: Result<sessile::Updated, UpdateError>| match result {
+        Err(UpdateError::Rejected(DraftError::LimitExceeded(limit)) | UpdateError::LimitExceeded(limit)) => limit,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(rejected(session.set("123456789", &1).await), over(Limit::KeyBytes, 8, 9));
+    assert_eq!(rejected(session.set("a", &"x".repeat(599)).await), over(Limit::ValueBytes, 600, 601));
+    session.set("a", &"x".repeat(598)).await.unwrap();
+    assert_eq!(rejected(session.set("b", &"x".repeat(598)).await), over(Limit::SessionBytes, 1_024, 1_202));
+    session.set("b", &1).await.unwrap();
+    session.set("c", &1).await.unwrap();
+    assert_eq!(rejected(session.set("d", &1).await), over(Limit::Entries, 3, 4));
+    let long = "x".repeat(257);
+    let described = session.describe(move |metadata| metadata.label = Some(long.clone())).await;
+    assert_eq!(rejected(described), over(Limit::TextBytes, 256, 257));
+    // What was there is there, and there is room again after a removal.
+    assert_eq!(session.read().unwrap().len(), 3);
+    session.remove("c").await.unwrap();
+    session.set("d", &1).await.unwrap();
+
+    let bucket = owner.bucket().await.unwrap();
+    bucket.update(|draft| (0..4).try_for_each(|key| draft.set(&key.to_string(), &1))).await.unwrap();
+    assert_eq!(rejected(bucket.set("e", &1).await), over(Limit::Entries, 4, 5));
+}
+
+#[tokio::test]
+async fn bytes_of_an_owner_and_in_all_are_capped_and_freed() {
+    let service =
+        SessionService::builder().max_owner_bytes(2_000_u64).max_total_bytes(3_000_u64).start().await.unwrap();
+    let (alice, bob) = (service.owner(&alice()), service.owner(&bob()));
+    let value = "x".repeat(997);
+    let one = alice.create(NewSession::default()).await.unwrap();
+    let two = alice.create(NewSession::default()).await.unwrap();
+    one.set("k", &value).await.unwrap();
+    two.set("k", &value).await.unwrap();
+    assert_eq!(service.operator().stats().bytes, 2_000);
+    let refused = two.set("l", &1).await;
+    assert!(
+        matches!(refused, Err(UpdateError::LimitExceeded(limit)) if limit == over(Limit::OwnerBytes, 2_000, 2_002))
+    );
+    let other = bob.create(NewSession::default()).await.unwrap();
+    other.set("k", &value).await.unwrap();
+    let refused = other.set("l", &1).await;
+    assert!(
+        matches!(refused, Err(UpdateError::LimitExceeded(limit)) if limit == over(Limit::TotalBytes, 3_000, 3_002))
+    );
+    // A refusal takes nothing; an end and a removal give back.
+    assert_eq!(service.operator().stats().bytes, 3_000);
+    one.close().await.unwrap();
+    other.set("l", &1).await.unwrap();
+    two.clear().await.unwrap();
+    assert_eq!(service.operator().stats().bytes, 1_002);
+    other.close().await.unwrap();
+    two.close().await.unwrap();
+    assert_eq!(service.operator().stats().bytes, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn racing_creates_and_updates_pass_no_cap() {
+    let service = SessionService::builder()
+        .max_sessions(40_u64)
+        .max_sessions_per_owner(15_u64)
+        .max_total_bytes(5_000_u64)
+        .start()
+        .await
+        .unwrap();
+    for _ in 0..20 {
+        let racers: Vec<_> = (0..64)
+            .map(|racer| {
+                let owner = service.owner(&Principal::new("i", format!("owner-{}", racer % 3)));
+                let service = service.clone();
+                tokio::spawn(async move {
+                    let created = match owner.create(NewSession::default()).await {
+                        Ok(session) => Some(session),
+                        Err(CreateError::LimitExceeded(limit)) => {
+                            assert!(matches!(
+                                (limit.limit, limit.allowed),
+                                (Limit::Sessions, 40) | (Limit::SessionsPerOwner, 15)
+                            ));
+                            None
+                        }
+                        Err(other) => panic!("{other}"),
+                    };
+                    if let Some(session) = &created {
+                        match session.set("k", &"x".repeat(197)).await {
+                            Ok(_) | Err(UpdateError::LimitExceeded(LimitExceeded { limit: Limit::TotalBytes, .. })) => {
+                            }
+                            Err(other) => panic!("{other}"),
+                        }
+                    }
+                    let stats = service.operator().stats();
+                    assert!(stats.sessions <= 40 && stats.bytes <= 5_000, "{stats:?}");
+                    created
+                })
+            })
+            .collect();
+        let mut sessions = Vec::new();
+        for racer in racers {
+            sessions.extend(racer.await.unwrap());
+        }
+        // Twice and a half as many wanted one: every place is taken and no more.
+        assert_eq!((sessions.len(), service.operator().stats().sessions), (40, 40));
+        assert_eq!(service.operator().stats().bytes, 5_000);
+        for number in 0..3 {
+            let owner = service.owner(&Principal::new("i", format!("owner-{number}")));
+            assert!(owner.list(&Default::default()).await.unwrap().sessions.len() <= 15);
+            owner.close_all().await.unwrap();
+        }
+        let stats = service.operator().stats();
+        assert_eq!((stats.sessions, stats.bytes), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn the_least_recently_used_goes_and_buckets_never() {
+    let hand = Hand::new();
+    let service = SessionService::builder()
+        .max_sessions(4_u64)
+        .at_capacity(AtCapacity::Evict)
+        .clock(hand.clock())
+        .start()
+        .await
+        .unwrap();
+    let owner = service.owner(&alice());
+    let bucket = owner.bucket().await.unwrap();
+    let mut sessions = Vec::new();
+    for _ in 0..3 {
+        hand.advance(secs(1));
+        sessions.push(owner.create(NewSession::default()).await.unwrap());
+    }
+    hand.advance(secs(1));
+    sessions[0].touch().unwrap();
+    hand.advance(secs(1));
+    let fourth = owner.create(NewSession::default()).await.unwrap();
+    // The second was used the longest ago; the bucket, older than all, stays.
+    let evicted = sessions[1].read().unwrap_err();
+    assert_eq!((evicted.reason, evicted.at), (EndReason::Evicted, hand.now()));
+    assert_eq!(owner.open(sessions[1].id().as_str()).await.unwrap_err(), OpenError::Ended(evicted));
+    for alive in [&bucket, &sessions[0], &sessions[2], &fourth] {
+        assert!(alive.info().is_ok());
+    }
+    // Where only buckets are left there is nothing to evict.
+    owner.close_all().await.unwrap();
+    for number in 0..4 {
+        service.owner(&Principal::new("i", number.to_string())).bucket().await.unwrap();
+    }
+    let refused = owner.create(NewSession::default()).await;
+    assert_eq!(refused.unwrap_err(), CreateError::LimitExceeded(over(Limit::Sessions, 4, 5)));
+}
+
+#[tokio::test]
+async fn an_owner_at_its_own_cap_evicts_its_own_and_nobody_elses() {
+    let hand = Hand::new();
+    let service = SessionService::builder()
+        .max_sessions(3_u64)
+        .max_sessions_per_owner(2_u64)
+        .at_capacity(AtCapacity::Evict)
+        .clock(hand.clock())
+        .start()
+        .await
+        .unwrap();
+    let (alice, bob) = (service.owner(&alice()), service.owner(&bob()));
+    let others = bob.create(NewSession::default()).await.unwrap();
+    hand.advance(secs(1));
+    let first = alice.create_with_id("first", NewSession::default()).await.unwrap();
+    hand.advance(secs(1));
+    let second = alice.create_with_id("second", NewSession::default()).await.unwrap();
+    hand.advance(secs(1));
+    // What cannot be created evicts nobody.
+    let exists = alice.create_with_id("first", NewSession::default()).await;
+    assert_eq!(exists.unwrap_err(), CreateError::AlreadyExists);
+    assert!(first.info().is_ok() && second.info().is_ok() && others.info().is_ok());
+    // Both caps are met. One end makes room under both, and it is the owner's own.
+    alice.create(NewSession::default()).await.unwrap();
+    assert_eq!(first.info().unwrap_err().reason, EndReason::Evicted);
+    assert!(second.info().is_ok() && others.info().is_ok());
+    assert_eq!(service.operator().stats().sessions, 3);
+}
+
+#[tokio::test]
+async fn an_expired_session_holds_no_place_though_nobody_swept() {
+    for policy in [AtCapacity::Reject, AtCapacity::Evict] {
+        for (all, each) in [(2_u64, 9_u64), (9, 2)] {
+            let hand = Hand::new();
+            let service = SessionService::builder()
+                .max_sessions(all)
+                .max_sessions_per_owner(each)
+                .at_capacity(policy)
+                .clock(hand.clock())
+                .start()
+                .await
+                .unwrap();
+            let owner = service.owner(&alice());
+            // The one that lives is the one that was used less recently.
+            let lives = owner.create(NewSession::default()).await.unwrap();
+            hand.advance(secs(1));
+            let short = owner.create(NewSession::default().idle_timeout(secs(10))).await.unwrap();
+            if policy == AtCapacity::Reject {
+                assert!(matches!(owner.create(NewSession::default()).await, Err(CreateError::LimitExceeded(_))));
+            }
+            hand.advance(secs(10));
+            owner.create(NewSession::default()).await.unwrap();
+            assert!(lives.info().is_ok(), "{policy:?} {all} {each}");
+            assert_eq!(short.info().unwrap_err().reason, EndReason::Idle);
+            assert_eq!(service.operator().stats().sessions, 2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lifetime_that_was_cut_short_frees_its_place_in_time() {
+    let hand = Hand::new();
+    let service = SessionService::builder().max_sessions(1_u64).clock(hand.clock()).start().await.unwrap();
+    let owner = service.owner(&alice());
+    let session = owner.create(NewSession::default()).await.unwrap();
+    assert!(owner.create(NewSession::default()).await.is_err());
+    session.extend(secs(5)).await.unwrap();
+    hand.advance(secs(5));
+    owner.create(NewSession::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_identity_that_no_file_can_hold_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = SessionService::builder().snapshots(folder.path()).start().await.unwrap();
+    let most = 64 << 10;
+    let refused = service.owner(&Principal::new("i", "x".repeat(most + 1)));
+    let limit = CreateError::LimitExceeded(over(Limit::IdentityBytes, most as u64, most as u64 + 1));
+    assert_eq!(refused.create(NewSession::default()).await.unwrap_err(), limit);
+    assert_eq!(refused.bucket().await.unwrap_err(), limit);
+    service.owner(&Principal::new("i", "x".repeat(most))).bucket().await.unwrap();
+    // One of them would keep everybody's state from being written.
+    service.snapshot().await.unwrap();
+}
+
+#[tokio::test]
+async fn remembered_ends_are_bounded_in_all_and_per_owner() {
+    let service =
+        SessionService::builder().max_tombstones(5_usize).max_tombstones_per_owner(3_usize).start().await.unwrap();
+    for principal in [alice(), bob()] {
+        for _ in 0..4 {
+            service.owner(&principal).create(NewSession::default()).await.unwrap().close().await.unwrap();
+        }
+    }
+    assert_eq!(service.operator().stats().tombstones, 5);
+}

@@ -1,0 +1,131 @@
+//! What the tests of the library share.
+#![allow(dead_code, unreachable_pub)]
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use sessile::{Clock, Principal, Session, TimeSource, Timestamp, UpdateError, Updated};
+
+/// Where the clocks of the tests start: some day in 2023.
+pub const START: u64 = 1_700_000_000_000_000;
+
+pub fn alice() -> Principal {
+    Principal::new("https://id.example", "alice")
+}
+
+pub fn bob() -> Principal {
+    Principal::new("https://id.example", "bob")
+}
+
+pub const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A clock that moves when it is told to.
+#[derive(Clone)]
+pub struct Hand(Arc<AtomicU64>);
+
+impl Hand {
+    pub fn new() -> Self {
+        Self(Arc::new(AtomicU64::new(START)))
+    }
+
+    pub fn clock(&self) -> Clock {
+        Clock::from_source(self.clone())
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.as_micros() as u64, Ordering::SeqCst);
+    }
+
+    /// Only for the time between two services: one service's clock never goes back.
+    pub fn go_back(&self, by: Duration) {
+        self.0.fetch_sub(by.as_micros() as u64, Ordering::SeqCst);
+    }
+
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+impl TimeSource for Hand {
+    fn now(&self) -> Timestamp {
+        Hand::now(self)
+    }
+}
+
+/// A session whose mailbox somebody runs: an update that goes on until it is let go, on a thread of its own.
+pub struct Held {
+    go: mpsc::Sender<()>,
+    thread: JoinHandle<Result<Updated<()>, UpdateError>>,
+}
+
+/// Starts such an update and returns once it runs.
+pub fn hold(session: &Session) -> Held {
+    let (session, runtime) = (session.clone(), tokio::runtime::Handle::current());
+    let (started, running) = mpsc::channel();
+    let (go, wait) = mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        runtime.block_on(session.update(move |_| {
+            started.send(()).unwrap();
+            wait.recv().unwrap();
+            Ok(())
+        }))
+    });
+    running.recv().unwrap();
+    Held { go, thread }
+}
+
+impl Held {
+    /// Lets it go on and gives what its caller got, after that caller ran what waited behind it.
+    pub fn release(self) -> Result<Updated<()>, UpdateError> {
+        self.go.send(()).unwrap();
+        self.thread.join().expect("the caller that ran the mailbox panicked")
+    }
+}
+
+/// Polls once: an update is in the mailbox after that.
+pub fn poll_once<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+    future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Panics that are planted print nothing.
+pub fn quiet_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !info.payload().downcast_ref::<&str>().is_some_and(|text| text.starts_with("planted")) {
+                before(info);
+            }
+        }));
+    });
+}
+
+/// A seed: from `SESSILE_SEED` to repeat a failure, else a new one. Printed either way.
+pub fn seed() -> u64 {
+    let given = std::env::var("SESSILE_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = given.unwrap_or_else(|| {
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64
+    });
+    println!("SESSILE_SEED={seed}");
+    seed
+}
+
+/// Random numbers that a seed repeats (splitmix64).
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
+}

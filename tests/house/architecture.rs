@@ -1,0 +1,81 @@
+//! ARCHITECTURE.md against the tree it describes.
+
+use std::fs;
+
+use super::{root, table, text};
+
+/// The crates of the table under a heading; a row may name several.
+fn told(heading: &str) -> Vec<String> {
+    let rows = table(&text("ARCHITECTURE.md"), heading);
+    rows.iter().flat_map(|row| row[0].split(", ")).map(|name| name.trim_matches('`').to_owned()).collect()
+}
+
+/// The direct dependencies of a package, optional ones too.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let text = text(manifest);
+    let (_, section) = text.split_once("\n[dependencies]\n").unwrap();
+    let lines = section.lines().take_while(|line| !line.starts_with('['));
+    lines.filter_map(|line| Some(line.split_once(" = ")?.0.to_owned())).filter(|name| name != "sessile").collect()
+}
+
+#[test]
+fn every_direct_dependency_is_justified() {
+    let (library, server) = (told("### The library"), told("### The server"));
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names
+    };
+    let expected = sorted(dependencies("Cargo.toml"));
+    assert_eq!(sorted(library.clone()), expected, "of the library");
+    // What the library has too is justified there.
+    let own = dependencies("server/Cargo.toml").into_iter().filter(|name| !library.contains(name)).collect();
+    assert_eq!(sorted(server), sorted(own), "of the server alone");
+}
+
+#[test]
+fn every_module_is_on_the_map() {
+    let paper = text("ARCHITECTURE.md");
+    let mut missing = Vec::new();
+    for folder in ["src", "server/src"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let shown = if path.is_dir() { format!("`{folder}/{name}/") } else { format!("`{folder}/{name}`") };
+            // `x.rs` stands for the folder `x` beside it.
+            let stands = path.is_dir() && path.with_extension("rs").exists();
+            if !stands && !paper.contains(&shown) {
+                missing.push(shown);
+            }
+        }
+    }
+    for folder in ["src/actor", "src/snapshot", "src/state", "src/mcp"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if path.is_file() && name != "mod.rs" && name != "tests.rs" && !paper.contains(&format!("`{name}`")) {
+                missing.push(format!("{folder}/{name}"));
+            }
+        }
+    }
+    missing.sort();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// Tests are named `path::function`; where that leads nowhere the paper promises what nothing holds.
+#[test]
+fn every_test_that_holds_a_guarantee_is_there() {
+    let rows = table(&text("ARCHITECTURE.md"), "## Guarantees");
+    assert_eq!(rows.len(), 11, "there are eleven guarantees");
+    let mut wrong = Vec::new();
+    for row in &rows {
+        for name in row.last().unwrap().split('`').skip(1).step_by(2) {
+            let Some((file, function)) = name.split_once("::") else { continue };
+            let found =
+                fs::read_to_string(root().join(file)).is_ok_and(|text| text.contains(&format!("fn {function}(")));
+            if !found {
+                wrong.push(name.to_owned());
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

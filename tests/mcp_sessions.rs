@@ -1,0 +1,15 @@
+//! The adapter for rmcp, in process: a small server mounted on a session service, and a client for it.
+#![cfg(feature = "rmcp")]
+
+#[path = "mcp/client.rs"]
+mod client;
+#[path = "mcp/owner.rs"]
+mod owner;
+#[path = "mcp/restart.rs"]
+mod restart;
+#[path = "mcp/server.rs"]
+mod server;
+#[path = "mcp/session.rs"]
+mod session;
+#[path = "mcp/workers.rs"]
+mod workers;
