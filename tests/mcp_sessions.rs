@@ -1,8 +1,11 @@
 //! The adapter for rmcp, in process: a small server mounted on a session service, and a client for it.
 #![cfg(feature = "rmcp")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // Tests: a panic is how they fail.
 
 #[path = "mcp/client.rs"]
 mod client;
+#[path = "mcp/logs.rs"]
+mod logs;
 #[path = "mcp/owner.rs"]
 mod owner;
 #[path = "mcp/restart.rs"]

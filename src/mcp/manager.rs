@@ -3,9 +3,7 @@
 //! rmcp's own manager does the streaming, one instance for each session, so that a session's worker ends with its
 //! instance and ids never meet in one map.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
@@ -18,7 +16,8 @@ use rmcp::transport::streamable_http_server::session::{
 use super::PROTOCOL_KIND;
 use super::gate::Gate;
 use super::scope::{Outcome, Scope};
-use super::slot::{Slot, Use};
+use super::slot::Slot;
+use super::stream::Held;
 use super::table::{self, Table};
 use super::transport::Watched;
 use crate::actor::new_session::NewSession;
@@ -207,26 +206,6 @@ impl SessionManager for Manager {
     fn event_store(&self) -> Option<Arc<dyn EventStore>> {
         // With one, rmcp would also replay events to modern requests, without a look at their owner.
         None
-    }
-}
-
-/// A stream that keeps its slot in hand.
-struct Held {
-    stream: Pin<Box<dyn Stream<Item = ServerSseMessage> + Send + Sync>>,
-    _used: Use,
-}
-
-impl Held {
-    fn new(stream: impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, slot: &Arc<Slot>) -> Self {
-        Self { stream: Box::pin(stream), _used: slot.enter() }
-    }
-}
-
-impl Stream for Held {
-    type Item = ServerSseMessage;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ServerSseMessage>> {
-        self.get_mut().stream.as_mut().poll_next(cx)
     }
 }
 

@@ -18,6 +18,7 @@ mod reply;
 mod scope;
 mod slot;
 mod store;
+mod stream;
 mod table;
 mod transport;
 

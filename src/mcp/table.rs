@@ -104,12 +104,6 @@ impl Table {
         }
         slots.map.is_empty()
     }
-
-    /// Slots in the table.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.slots.lock().map.len()
-    }
 }
 
 /// Looks after the table until it is empty or gone.

@@ -44,8 +44,9 @@ impl Answer {
     /// The JSON-RPC message: the body itself, or the last one of the stream.
     pub(crate) fn message(&self) -> Value {
         let text = std::str::from_utf8(&self.body).unwrap();
-        let data = text.lines().filter_map(|line| line.strip_prefix("data:")).filter(|data| !data.trim().is_empty());
-        serde_json::from_str(data.last().unwrap_or(text)).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+        let mut data =
+            text.lines().filter_map(|line| line.strip_prefix("data:")).filter(|data| !data.trim().is_empty());
+        serde_json::from_str(data.next_back().unwrap_or(text)).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// What a tool answered.

@@ -59,7 +59,8 @@ async fn a_call_whose_client_left_runs_to_its_end() {
     drop(Call::tool("wait").session(&id).open(&mcp).await);
     probe.waits().await;
     pass(20 * MINUTE).await;
-    assert_eq!(probe.handlers(), 1, "its call runs");
+    Call::tool("add").session(&id).send(&mcp).await.structured();
+    assert_eq!((probe.handlers(), probe.handshakes()), (1, 1), "its call runs, in the same worker");
     probe.release();
     pass(8 * MINUTE).await;
     assert_eq!(probe.handlers(), 0, "its call is done");

@@ -130,14 +130,7 @@ fn ttls_at_the_edges() {
     draft.set_with("long", &1, Ttl::Sliding(Duration::MAX)).unwrap();
     draft.set_with("far", &1, Ttl::Absolute(Duration::MAX)).unwrap();
     let next = Arc::new(draft.finish().unwrap().unwrap());
-    // The longest ttl is 100 years: files spell no time beyond the year 9999.
-    let years = |years: u64| at(years * 365 * 24 * 60 * 60);
-    assert_eq!(view(&next, years(101)).len(), 0);
-    let next = commit_at(&empty(), at(0), |draft| {
-        draft.set_with("long", &1, Ttl::Sliding(Duration::MAX)).unwrap();
-        draft.set_with("far", &1, Ttl::Absolute(Duration::MAX)).unwrap();
-    });
-    assert_eq!(view(&next, years(99)).len(), 2);
+    assert_eq!(view(&next, at(99 * 365 * 24 * 60 * 60)).len(), 2);
     let packed = next.entries.to_packed();
     assert!(Entries::from_packed(packed).unwrap().iter().eq(next.entries.iter()));
 }
