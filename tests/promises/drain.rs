@@ -1,13 +1,11 @@
 //! Guarantee 11: a drain loses nothing that was accepted; a drop without one writes nothing.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use common::{alice, hold, poll_once, secs};
+use crate::common::{alice, hold, poll_once, secs};
 use sessile::{CreateError, DraftError, DrainError, FileProblem, Format, NewSession, SessionService, UpdateError};
 
 async fn start(folder: &Path) -> SessionService {
