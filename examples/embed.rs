@@ -1,4 +1,4 @@
-// State that outlives the service: written by one run, read and changed by the next.
+//! State that outlives the service: written by one run, read and changed by the next.
 
 use std::error::Error;
 use std::path::Path;
@@ -24,7 +24,7 @@ async fn shop(folder: &Path) -> Result<i64, Box<dyn Error>> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     assert_eq!(shop(folder.path()).await?, 3);
     assert_eq!(shop(folder.path()).await?, 6, "the second service goes on where the first one stopped");

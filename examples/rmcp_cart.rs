@@ -1,8 +1,8 @@
-// An rmcp server with a typed cart behind a handle, in either era of MCP. Run with `--features rmcp`.
-//
-// The requests are made in process, so that the example ends by itself. To serve it, give `mcp` to a router:
-// `axum::Router::new().route_service("/mcp", mcp)`, with a middleware outside that puts the verified caller into the
-// extensions of each request, as `call` does here.
+//! An rmcp server with a typed cart behind a handle, in either era of MCP. Run with `--features rmcp`.
+//!
+//! The requests are made in process, so that the example ends by itself. To serve it, give `mcp` to a router:
+//! `axum::Router::new().route_service("/mcp", mcp)`, with a middleware outside that puts the verified caller into the
+//! extensions of each request, as `call` does here.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -140,7 +140,7 @@ async fn call(mcp: &mut McpService, who: &str, name: &str, arguments: Value) -> 
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     let service = SessionService::builder().kinds(["cart"]).start().await?;
     let mut mcp = mount(&service, || Ok(Shop), McpOptions::default());
 

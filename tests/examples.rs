@@ -1,20 +1,18 @@
 //! The examples run to their end. They are compiled into this test, so that nothing is built twice.
 
-mod embed {
-    include!("../examples/embed.rs");
+#[path = "../examples/embed.rs"]
+mod embed;
+#[cfg(feature = "rmcp")]
+#[path = "../examples/rmcp_cart.rs"]
+mod rmcp_cart;
 
-    #[test]
-    fn runs_to_its_end() {
-        main().unwrap();
-    }
+#[test]
+fn embed_runs_to_its_end() {
+    embed::main().unwrap();
 }
 
 #[cfg(feature = "rmcp")]
-mod rmcp_cart {
-    include!("../examples/rmcp_cart.rs");
-
-    #[test]
-    fn runs_to_its_end() {
-        main().unwrap();
-    }
+#[test]
+fn rmcp_cart_runs_to_its_end() {
+    rmcp_cart::main().unwrap();
 }

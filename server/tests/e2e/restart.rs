@@ -67,6 +67,8 @@ fn survives(format: &str, auth: &str, clients: Vec<Official>) -> Vec<Official> {
     server.start_again();
     assert!(server.announced("restored").contains("session"), "{}", server.announced("restored"));
     kept.iter_mut().for_each(|kept| kept.check(3, "kill -9"));
+    let connected = server.metrics().value("sessile_sessions_created_total{kind=\"mcp\"}");
+    assert_eq!(connected, 0.0, "some client had to connect anew");
     server.stop();
     server.start_again();
     kept.iter_mut().for_each(|kept| kept.check(4, "SIGTERM"));

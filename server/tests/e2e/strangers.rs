@@ -8,7 +8,7 @@ use crate::harness::{Answer, Caller, Era, Raw, Server, tokens, with};
 fn tools() -> [(&'static str, Value); 6] {
     [
         ("read_state", json!({})),
-        ("write_state", json!({"set": [{"key": "secret", "value": "stolen"}], "delete": ["secret"]})),
+        ("write_state", json!({"set": [{"key": "secret", "value": "stolen"}], "delete": ["other"]})),
         ("increment_state", json!({"key": "count"})),
         ("append_state", json!({"key": "list", "value": 1})),
         ("merge_state", json!({"patch": {"secret": null}})),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Caller, Reply, Server};
+use super::{Caller, Reply, Server, skip};
 use crate::clients::{self, ClientKind, Driver};
 
 /// A client object that outlives the server it talks to.
@@ -21,7 +21,11 @@ impl Official {
 
     /// One client; `None`, loudly, where it cannot run here.
     pub(crate) fn of(kind: ClientKind, era: &'static str) -> Option<Self> {
-        clients::driver(kind).map(|driver| Self { driver, kind, era })
+        let driver = clients::driver(kind);
+        if driver.is_none() {
+            skip(&format!("{kind:?} in era {era} cannot run here"));
+        }
+        driver.map(|driver| Self { driver, kind, era })
     }
 
     /// Which one it is: a key of its own.

@@ -1,8 +1,13 @@
 //! MCP by hand, in both eras: what a test needs to see every byte of.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde_json::{Value, json};
 
 use super::{Answer, Caller, Reply, Server, Wire};
+
+/// Where the ids of the next resumed connection begin.
+static RESUMED: AtomicU64 = AtomicU64::new(1_000_000);
 
 /// The two ways to speak MCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +55,11 @@ impl Raw {
         raw
     }
 
-    /// Goes on with a protocol session that another made.
+    /// Goes on with a protocol session that another made. Ids of requests must not meet in one session.
     pub(crate) fn resume(server: &Server, token: Option<&str>, session: &str) -> Self {
         let (wire, token) = (Wire::new(server.addr()), token.map(Into::into));
-        Self { wire, era: Era::Legacy, token, session: Some(session.to_owned()), id: 0 }
+        let id = RESUMED.fetch_add(1_000, Ordering::Relaxed);
+        Self { wire, era: Era::Legacy, token, session: Some(session.to_owned()), id }
     }
 
     fn initialize(&mut self) -> Answer {

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,7 +50,7 @@ impl Wire {
         }
         request += "\r\n";
         request += body.unwrap_or_default();
-        let mut stream = match self.stream.take() {
+        let mut stream = match self.stream.take().filter(alive) {
             Some(stream) => stream,
             None => {
                 let stream = TcpStream::connect(&self.addr)?;
@@ -68,7 +68,20 @@ impl Wire {
     }
 }
 
+/// Whether the other end has not closed: a server that was started again knows nothing of the old connection.
+fn alive(stream: &BufReader<TcpStream>) -> bool {
+    let socket = stream.get_ref();
+    let quiet = |socket: &TcpStream| {
+        socket.set_nonblocking(true)?;
+        let peeked = socket.peek(&mut [0]);
+        socket.set_nonblocking(false)?;
+        peeked
+    };
+    quiet(socket).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
 fn read(stream: &mut impl BufRead) -> io::Result<Answer> {
+    let deadline = Instant::now() + PATIENCE;
     let status = line(stream)?;
     let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = status.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "no status line"))?;
@@ -81,6 +94,10 @@ fn read(stream: &mut impl BufRead) -> io::Result<Answer> {
     let mut body = Vec::new();
     if answer.header("transfer-encoding") == Some("chunked") {
         loop {
+            // A stream that shows signs of life and nothing else is no answer.
+            if Instant::now() > deadline {
+                return Err(ErrorKind::TimedOut.into());
+            }
             let length = usize::from_str_radix(&line(stream)?, 16).map_err(io::Error::other)?;
             take(stream, length, &mut body)?;
             line(stream)?;

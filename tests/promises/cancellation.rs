@@ -1,7 +1,5 @@
 //! Guarantee 10: a turn whose caller gave up before it started is dropped unrun; one that started commits whole.
 
-mod common;
-
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use common::{alice, hold, poll_once};
+use crate::common::{alice, hold, poll_once};
 use sessile::{DraftError, NewSession, Session, SessionService};
 
 async fn session(service: &SessionService) -> Session {
@@ -151,6 +149,8 @@ async fn a_caller_may_be_on_a_thread_without_a_runtime() {
             })
         })
         .collect();
+    // So that a thread that fails is missed and not waited for.
+    drop(ready);
     (0..8).for_each(|_| waiting.recv().unwrap());
     held.release().unwrap();
     for place in places {

@@ -1,10 +1,8 @@
 //! Guarantee 6: every access checks the owner; somebody else's session and one that never was answer alike.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::{Hand, alice, bob, secs};
+use crate::common::{Hand, alice, bob, secs};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use sessile::{Caller, CallerOwner, IdError, ListQuery, NewSession, OpenError, Principal, SessionService};
 

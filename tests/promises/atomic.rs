@@ -1,8 +1,6 @@
 //! Guarantee 1: an update is applied whole or not at all, and touches no other session.
 
-mod common;
-
-use common::{Held, alice, hold, poll_once, quiet_panics};
+use crate::common::{Held, alice, hold, poll_once, quiet_panics};
 use sessile::{DraftError, NewSession, Session, SessionService, UpdateError};
 
 async fn session(service: &SessionService) -> Session {

@@ -1,11 +1,9 @@
 //! Guarantee 7: expiry is checked at every access; files carry deadlines and touches; time spent down counts.
 
-mod common;
-
 use std::path::Path;
 use std::time::Duration;
 
-use common::{Hand, alice, secs};
+use crate::common::{Hand, alice, secs};
 use sessile::{
     Builder, DraftError, EndReason, Ended, Format, Limit, NewSession, SessionService, Timestamp, Ttl, UpdateError,
 };

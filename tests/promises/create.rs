@@ -1,8 +1,6 @@
 //! Creating and listing: of many that race for one id or name, one wins.
 
-mod common;
-
-use common::{Hand, alice, bob, secs};
+use crate::common::{Hand, alice, bob, secs};
 use sessile::{CreateError, Cursor, CursorError, ListQuery, NewSession, Owner, SessionService};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,12 +1,10 @@
 //! Metrics: each moves when it should, and no label names anybody or anything.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 
-use common::{Hand, alice, bob, hold, poll_once, quiet_panics, secs};
+use crate::common::{Hand, alice, bob, hold, poll_once, quiet_panics, secs};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use sessile::{AtCapacity, Builder, DraftError, Format, ImportOptions, NewSession, SessionService};
 

@@ -1,5 +1,4 @@
 //! What the tests of the library share.
-#![allow(dead_code, unreachable_pub)]
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,43 +11,43 @@ use std::time::Duration;
 use sessile::{Clock, Principal, Session, TimeSource, Timestamp, UpdateError, Updated};
 
 /// Where the clocks of the tests start: some day in 2023.
-pub const START: u64 = 1_700_000_000_000_000;
+pub(crate) const START: u64 = 1_700_000_000_000_000;
 
-pub fn alice() -> Principal {
+pub(crate) fn alice() -> Principal {
     Principal::new("https://id.example", "alice")
 }
 
-pub fn bob() -> Principal {
+pub(crate) fn bob() -> Principal {
     Principal::new("https://id.example", "bob")
 }
 
-pub const fn secs(seconds: u64) -> Duration {
+pub(crate) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
 /// A clock that moves when it is told to.
 #[derive(Clone)]
-pub struct Hand(Arc<AtomicU64>);
+pub(crate) struct Hand(Arc<AtomicU64>);
 
 impl Hand {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(AtomicU64::new(START)))
     }
 
-    pub fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> Clock {
         Clock::from_source(self.clone())
     }
 
-    pub fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         self.0.fetch_add(by.as_micros() as u64, Ordering::SeqCst);
     }
 
     /// Only for the time between two services: one service's clock never goes back.
-    pub fn go_back(&self, by: Duration) {
+    pub(crate) fn go_back(&self, by: Duration) {
         self.0.fetch_sub(by.as_micros() as u64, Ordering::SeqCst);
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.0.load(Ordering::SeqCst))
     }
 }
@@ -60,13 +59,13 @@ impl TimeSource for Hand {
 }
 
 /// A session whose mailbox somebody runs: an update that goes on until it is let go, on a thread of its own.
-pub struct Held {
+pub(crate) struct Held {
     go: mpsc::Sender<()>,
     thread: JoinHandle<Result<Updated<()>, UpdateError>>,
 }
 
 /// Starts such an update and returns once it runs.
-pub fn hold(session: &Session) -> Held {
+pub(crate) fn hold(session: &Session) -> Held {
     let (session, runtime) = (session.clone(), tokio::runtime::Handle::current());
     let (started, running) = mpsc::channel();
     let (go, wait) = mpsc::channel::<()>();
@@ -83,19 +82,19 @@ pub fn hold(session: &Session) -> Held {
 
 impl Held {
     /// Lets it go on and gives what its caller got, after that caller ran what waited behind it.
-    pub fn release(self) -> Result<Updated<()>, UpdateError> {
+    pub(crate) fn release(self) -> Result<Updated<()>, UpdateError> {
         self.go.send(()).unwrap();
         self.thread.join().expect("the caller that ran the mailbox panicked")
     }
 }
 
 /// Polls once: an update is in the mailbox after that.
-pub fn poll_once<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+pub(crate) fn poll_once<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
     future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
 /// Panics that are planted print nothing.
-pub fn quiet_panics() {
+pub(crate) fn quiet_panics() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
@@ -108,7 +107,7 @@ pub fn quiet_panics() {
 }
 
 /// A seed: from `SESSILE_SEED` to repeat a failure, else a new one. Printed either way.
-pub fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let given = std::env::var("SESSILE_SEED").ok().and_then(|text| text.parse().ok());
     let seed = given.unwrap_or_else(|| {
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64
@@ -118,10 +117,10 @@ pub fn seed() -> u64 {
 }
 
 /// Random numbers that a seed repeats (splitmix64).
-pub struct Random(pub u64);
+pub(crate) struct Random(pub u64);
 
 impl Random {
-    pub fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

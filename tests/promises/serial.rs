@@ -1,8 +1,6 @@
 //! Guarantee 2: updates of one session are linearizable; revisions rise by one per committed update.
 
-mod common;
-
-use common::alice;
+use crate::common::alice;
 use sessile::{Conflict, NewSession, Session, SessionService, Ttl, UpdateError};
 
 async fn session(service: &SessionService) -> Session {
@@ -102,7 +100,7 @@ async fn an_update_that_changes_nothing_commits_nothing() {
         ("set", session.set("a", &1).await.unwrap()),
         ("describe", session.describe(label()).await.unwrap()),
         ("nothing", session.update(|_| Ok::<_, sessile::DraftError>(())).await.unwrap()),
-        ("there and back", session.update(|draft| draft.set("b", &1).map(|()| drop(draft.remove("b")))).await.unwrap()),
+        ("there and back", session.update(|draft| draft.set("b", &1).map(|()| _ = draft.remove("b"))).await.unwrap()),
     ] {
         assert_eq!((updated.changed, updated.revision.get()), (false, 2), "{what}");
     }
@@ -112,5 +110,5 @@ async fn an_update_that_changes_nothing_commits_nothing() {
     // A touch is no update; a ttl is one.
     session.touch().unwrap();
     assert_eq!(session.read().unwrap().revision().get(), 2);
-    assert!(session.set_with("a", &1, Ttl::Sliding(common::secs(9))).await.unwrap().changed);
+    assert!(session.set_with("a", &1, Ttl::Sliding(crate::common::secs(9))).await.unwrap().changed);
 }

@@ -1,11 +1,9 @@
 //! Export and import: by hand, into a running service, each item whole or not at all.
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{Hand, alice, bob, secs};
+use crate::common::{Hand, alice, bob, secs};
 use sessile::{FileProblem, Format, ImportOptions, ImportOutcome, NewSession, OnConflict, OpenError, SessionService};
 
 const FORMATS: [Format; 2] = [Format::Bincode, Format::Json];

@@ -1,11 +1,9 @@
 //! Guarantee 4: mailboxes, sessions, entries and bytes are capped; past a cap the caller gets a typed error, or eviction
 //! where that was chosen.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Hand, alice, bob, hold, poll_once, secs};
+use crate::common::{Hand, alice, bob, hold, poll_once, secs};
 use sessile::{
     AtCapacity, CreateError, DraftError, EndReason, Limit, LimitExceeded, NewSession, OpenError, Principal,
     SessionService, UpdateError,

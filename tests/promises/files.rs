@@ -1,13 +1,11 @@
 //! Guarantees 8 and 9: what snapshots hold, when they are written, and what becomes of damaged ones.
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::{Random, alice, bob, secs, seed};
+use crate::common::{Random, alice, bob, secs, seed};
 use sessile::{Builder, Format, NewSession, Session, SessionService, SnapshotError, StartError, Ttl};
 
 const FORMATS: [Format; 2] = [Format::Bincode, Format::Json];
@@ -112,7 +110,6 @@ async fn everything_comes_back_in_both_formats() {
         assert_eq!(service.operator().stats().sessions, 4);
         // Caps know what came back: its bytes are given back at its end.
         owner.close_all().await.unwrap();
-        let _ = secret.id();
         service.anonymous().open(secret.id().as_str()).await.unwrap().close().await.unwrap();
         service.global().await.unwrap().close().await.unwrap();
         let stats = service.operator().stats();

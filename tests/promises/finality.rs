@@ -1,12 +1,10 @@
 //! Guarantee 5: an ended session stays ended.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use common::{Hand, Random, alice, bob, secs, seed};
+use crate::common::{Hand, Random, alice, bob, secs, seed};
 use sessile::{
     AtCapacity, CreateError, EndReason, Ended, Format, NewSession, OpenError, Session, SessionService, Timestamp,
     UpdateError,
