@@ -39,7 +39,9 @@ type Refusal = Box<dyn Error + Send + Sync>;
 
 impl Shop {
     async fn run(&self, call: &CallContext, name: &str, arguments: &Value) -> Result<Value, Refusal> {
-        let text = |name: &str| arguments[name].as_str().ok_or_else(|| format!("the argument `{name}` is missing"));
+        let text = |name: &str| {
+            arguments.get(name).and_then(Value::as_str).ok_or_else(|| format!("the argument `{name}` is missing"))
+        };
         match name {
             "create_cart" => {
                 let new = NewSession::of_kind("cart")?;
@@ -136,7 +138,8 @@ async fn call(mcp: &mut McpService, who: &str, name: &str, arguments: Value) -> 
     // One JSON document, or the last event of a stream.
     let text =
         text.lines().rev().map(|line| line.trim_start_matches("data:").trim()).find(|line| line.starts_with('{'));
-    Ok(serde_json::from_str::<Value>(text.ok_or("no answer")?)?["result"].take())
+    let answer: Value = serde_json::from_str(text.ok_or("no answer")?)?;
+    answer.get("result").cloned().ok_or_else(|| format!("refused: {answer}").into())
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -145,17 +148,18 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     let mut mcp = mount(&service, || Ok(Shop), McpOptions::default());
 
     let created = call(&mut mcp, "alice", "create_cart", json!({})).await?;
-    let cart = created["structuredContent"]["cart"].clone();
+    let cart = created.pointer("/structuredContent/cart").cloned();
     for item in ["apples", "bread"] {
         call(&mut mcp, "alice", "add_item", json!({ "cart": cart, "item": item })).await?;
     }
     let shown = call(&mut mcp, "alice", "show_cart", json!({ "cart": cart })).await?;
-    assert_eq!(shown["structuredContent"], json!({ "items": ["apples", "bread"], "paid": false }));
+    assert_eq!(shown.get("structuredContent"), Some(&json!({ "items": ["apples", "bread"], "paid": false })));
 
     // The handle is a name, not a key: to anybody else it never was.
     let refused = call(&mut mcp, "bob", "show_cart", json!({ "cart": cart })).await?;
-    assert_eq!(refused["isError"], json!(true));
-    assert_eq!(refused["content"][0]["text"], "unknown session: list your sessions or create one");
+    assert_eq!(refused.get("isError"), Some(&json!(true)));
+    let told = refused.pointer("/content/0/text").and_then(Value::as_str);
+    assert_eq!(told, Some("unknown session: list your sessions or create one"));
 
     service.drain().await?;
     Ok(())

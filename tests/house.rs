@@ -1,5 +1,7 @@
 //! The house in order: files stay short, papers stay true, nothing in them points at one machine.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's panic is its verdict")]
+
 #[path = "house/architecture.rs"]
 mod architecture;
 #[path = "house/readme.rs"]

@@ -1,5 +1,7 @@
 //! README.md against the server that it speaks of: the flags it takes and the tools it lists.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's panic is its verdict")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
