@@ -102,7 +102,7 @@ async fn an_update_that_changes_nothing_commits_nothing() {
         ("set", session.set("a", &1).await.unwrap()),
         ("describe", session.describe(label()).await.unwrap()),
         ("nothing", session.update(|_| Ok::<_, sessile::DraftError>(())).await.unwrap()),
-        ("there and back", session.update(|draft| draft.set("b", &1).map(|()| drop(draft.remove("b")))).await.unwrap()),
+        ("there and back", session.update(|draft| draft.set("b", &1).map(|()| _ = draft.remove("b"))).await.unwrap()),
     ] {
         assert_eq!((updated.changed, updated.revision.get()), (false, 2), "{what}");
     }
