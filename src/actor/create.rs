@@ -53,10 +53,10 @@ pub(crate) fn session(
             None => mint(&new.kind)?,
         };
         // Nobody is evicted for a session that cannot be.
-        if let Some(taken) = core.registry.find(&digest) {
-            if access(core, &taken, false).is_ok() {
-                return Err(CreateError::AlreadyExists);
-            }
+        if let Some(taken) = core.registry.find(&digest)
+            && access(core, &taken, false).is_ok()
+        {
+            return Err(CreateError::AlreadyExists);
         }
         if let Some(tombstone) = core.tombstones.find(&digest) {
             return Err(CreateError::Ended(tombstone.ended));

@@ -57,7 +57,8 @@ impl Raw {
 
     /// Goes on with a protocol session that another made. Ids of requests must not meet in one session.
     pub(crate) fn resume(server: &Server, token: Option<&str>, session: &str) -> Self {
-        let (wire, token) = (Wire::new(server.addr()), token.map(Into::into));
+        let (mut wire, token) = (Wire::new(server.addr()), token.map(Into::into));
+        wire.connect().unwrap();
         let id = RESUMED.fetch_add(1_000, Ordering::Relaxed);
         Self { wire, era: Era::Legacy, token, session: Some(session.to_owned()), id }
     }

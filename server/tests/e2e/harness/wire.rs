@@ -33,6 +33,12 @@ impl Wire {
         Self { addr, stream: None }
     }
 
+    /// Connects now, so that the next request goes out at once.
+    pub(crate) fn connect(&mut self) -> io::Result<()> {
+        self.stream = Some(open(&self.addr)?);
+        Ok(())
+    }
+
     /// Sends one request and reads its answer, to the end of a stream too. Never sends twice.
     pub(crate) fn send(
         &mut self,
@@ -52,12 +58,7 @@ impl Wire {
         request += body.unwrap_or_default();
         let mut stream = match self.stream.take().filter(alive) {
             Some(stream) => stream,
-            None => {
-                let stream = TcpStream::connect(&self.addr)?;
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                BufReader::new(stream)
-            }
+            None => open(&self.addr)?,
         };
         stream.get_mut().write_all(request.as_bytes())?;
         let answer = read(&mut stream)?;
@@ -66,6 +67,13 @@ impl Wire {
         }
         Ok(answer)
     }
+}
+
+fn open(addr: &str) -> io::Result<BufReader<TcpStream>> {
+    let stream = TcpStream::connect(addr)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(BufReader::new(stream))
 }
 
 /// Whether the other end has not closed: a server that was started again knows nothing of the old connection.
