@@ -116,7 +116,8 @@ async fn progress_ends_at_the_whole_file() {
         let (read, calls) = (Cell::new(0), Cell::new(0));
         let watch = |at: files::Progress| {
             assert!(at.total == size && at.read >= read.get() && at.read <= size);
-            (read.set(at.read), calls.set(calls.get() + 1));
+            read.set(at.read);
+            calls.set(calls.get() + 1);
         };
         files::verify(&path, Options::default().progress(watch)).unwrap();
         assert!(read.get() == size && calls.get() > 0);

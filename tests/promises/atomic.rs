@@ -125,7 +125,7 @@ async fn sixty_four_tasks_count_exactly_with_panics_and_errors_in_between() {
                         }
                         1 => drop(
                             session
-                                .update(|draft| draft.set("n", &-1).and_then(|()| Err::<(), _>(DraftError::Overflow)))
+                                .update(|draft| draft.set("n", &-1).and(Err::<(), _>(DraftError::Overflow)))
                                 .await
                                 .unwrap_err(),
                         ),

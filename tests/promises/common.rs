@@ -112,7 +112,7 @@ pub(crate) fn seed() -> u64 {
     let seed = given.unwrap_or_else(|| {
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64
     });
-    println!("SESSILE_SEED={seed}");
+    eprintln!("SESSILE_SEED={seed}");
     seed
 }
 
