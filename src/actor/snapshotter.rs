@@ -14,10 +14,10 @@ use crate::config::SnapshotOptions;
 use crate::snapshot::Folder;
 use crate::time::Timestamp;
 
-/// After the first change a snapshot follows so soon, as long as the last one was quick.
+/// After the first change a snapshot follows so soon, on a disk that takes one in under a tenth of it.
 const SOON: Duration = Duration::from_secs(1);
-/// What counts as quick.
-const QUICK: Duration = Duration::from_millis(100);
+/// A slower disk is left in peace for so many times what the last snapshot took.
+const PEACE: u32 = 10;
 
 /// A snapshot that is safe on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,9 +150,10 @@ impl Actor for Snapshotter {
         let Some(core) = state.core.upgrade() else { return Ok(()) };
         match message {
             Message::FirstChange => {
-                if state.last < QUICK && !state.soon {
+                let delay = delay(state.last);
+                if delay < state.options.every && !state.soon {
                     state.soon = true;
-                    drop(myself.send_after(SOON, || Message::SoonOver));
+                    drop(myself.send_after(delay, || Message::SoonOver));
                 }
             }
             Message::SoonOver => {
@@ -173,6 +174,11 @@ impl Actor for Snapshotter {
         }
         Ok(())
     }
+}
+
+/// How long after the first change a snapshot is due, by what the last one took.
+fn delay(last: Duration) -> Duration {
+    SOON.max(last.saturating_mul(PEACE))
 }
 
 async fn if_changed(core: &Arc<Core>, state: &mut State) {
@@ -229,5 +235,19 @@ impl Core {
             Some(snapshotter) => snapshotter.now().await,
             None => Err(SnapshotError::NoFolder),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_disk_gets_ten_times_what_it_took() {
+        let millis = Duration::from_millis;
+        assert_eq!(
+            [0, 99, 100, 220, 9_000].map(|last| delay(millis(last))),
+            [1_000, 1_000, 1_000, 2_200, 90_000].map(millis)
+        );
     }
 }
