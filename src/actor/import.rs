@@ -1,8 +1,8 @@
 //! Taking sessions from a file into a running service, and writing everything to a file elsewhere.
 
-use std::collections::HashSet;
 mod report;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
