@@ -30,7 +30,9 @@ async fn no_log_holds_a_session_id() {
     // rmcp's INFO and below do hold ids: whoever embeds it silences them.
     let targets = Targets::new().with_target("sessile", LevelFilter::TRACE).with_target("rmcp", LevelFilter::WARN);
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(targets).with(lines));
+    // For the whole process: with a subscriber of this thread alone, whether an event is recorded would depend on which
+    // test came to it first. So the lines of the other tests are read here, too.
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(targets).with(lines)).unwrap();
 
     let (service, probe) = (service().await, Probe::new());
     let (alice, bob) = (somebody("alice"), somebody("bob"));
