@@ -7,7 +7,7 @@ use super::root;
 
 const MAX_LINES: usize = 400;
 /// Folders that hold what was built, installed or kept, and nothing that was written for the repository.
-const NOT_OURS: [&str; 6] = ["target", "node_modules", ".git", ".venv", "__pycache__", ".claude"];
+const NOT_OURS: [&str; 5] = ["target", "node_modules", ".git", ".venv", "__pycache__"];
 
 fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
