@@ -1,6 +1,6 @@
 //! What a recorded session holds, and whether it could be restored: every rule that needs no running service.
 
-use crate::id::{ParsedId, SessionDigest, SessionId, chosen_digest, generated_digest};
+use crate::id::SessionDigest;
 use crate::principal::{OwnerKey, Principal};
 use crate::snapshot::{Role, SessionRecord};
 use crate::state::{Entries, Json, Metadata};
@@ -54,10 +54,7 @@ pub(crate) fn check_names(record: &SessionRecord, owner: &OwnerKey) -> Result<()
     let Some(id) = &record.id else {
         return if *owner == OwnerKey::ANONYMOUS { Ok(()) } else { Err("an owned session has an id".to_owned()) };
     };
-    let expected = match SessionId::parse(id).map_err(|error| error.to_string())? {
-        ParsedId::Generated(id) => generated_digest(&id),
-        ParsedId::Foreign(id) => chosen_digest(owner, id.as_str()),
-    };
+    let (_, expected) = super::lookup::digest(owner, id).map_err(|error| error.to_string())?;
     if expected == SessionDigest(record.digest) { Ok(()) } else { Err("its digest is not that of its id".to_owned()) }
 }
 
