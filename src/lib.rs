@@ -42,6 +42,8 @@ mod id;
 pub mod mcp;
 mod owner;
 mod principal;
+#[cfg(test)]
+mod proofs;
 mod service;
 mod session;
 mod snapshot;

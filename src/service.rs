@@ -156,6 +156,12 @@ impl SessionService {
     pub async fn drain(&self) -> Result<Option<SnapshotReport>, DrainError> {
         lifecycle::drain(&self.handle.core).await
     }
+
+    /// For proofs, which look inside and plant bugs there.
+    #[cfg(test)]
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.handle.core
+    }
 }
 
 impl Drop for Handle {

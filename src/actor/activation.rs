@@ -53,7 +53,7 @@ impl Actor for Activation {
     async fn pre_start(&self, myself: ActorRef<Message>, start: Lent) -> Result<Lent, ActorProcessingErr> {
         #[cfg(test)]
         if let Some((token, _)) = &start {
-            token.core().failpoints.activation_start()?;
+            token.core().planted.activation_start()?;
         }
         myself.send_message(Message::Run)?;
         Ok(start)

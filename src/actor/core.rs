@@ -41,7 +41,7 @@ pub(crate) struct Core {
     supervisor: OnceLock<ActorCell>,
     pub(crate) snapshotter: OnceLock<SnapshotterRef>,
     #[cfg(test)]
-    pub(crate) failpoints: Failpoints,
+    pub(crate) planted: super::planted::Planted,
 }
 
 impl Core {
@@ -63,7 +63,7 @@ impl Core {
             supervisor: OnceLock::new(),
             snapshotter: OnceLock::new(),
             #[cfg(test)]
-            failpoints: Failpoints::default(),
+            planted: super::planted::Planted::default(),
         }
     }
 
@@ -163,20 +163,5 @@ impl Changes {
     /// Puts back what was taken for a snapshot that then failed.
     pub(crate) fn put_back(&self) {
         self.touched.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Faults that tests plant.
-#[cfg(test)]
-#[derive(Default)]
-pub(crate) struct Failpoints {
-    pub(crate) failing_starts: AtomicU64,
-}
-
-#[cfg(test)]
-impl Failpoints {
-    pub(crate) fn activation_start(&self) -> Result<(), String> {
-        let left = self.failing_starts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        if left.is_ok() { Err("planted".to_owned()) } else { Ok(()) }
     }
 }

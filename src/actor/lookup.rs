@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::end;
+use super::planted::Bug;
 use super::slot::{Gone, Slot};
 use crate::error::{Ended, IdError, OpenError};
 use crate::id::{ParsedId, SessionDigest, SessionId, chosen_digest, generated_digest};
@@ -27,7 +28,7 @@ pub(crate) fn digest(owner: &OwnerKey, id: &str) -> Result<(SessionId, SessionDi
 /// The live session of this owner behind a digest.
 pub(crate) fn find(core: &Core, owner: &OwnerKey, digest: &SessionDigest) -> Result<Arc<Slot>, OpenError> {
     if let Some(slot) = core.registry.find(digest) {
-        if slot.identity.owner.key != *owner {
+        if slot.identity.owner.key != *owner && !core.planted(Bug::NoOwnerCheck) {
             return Err(mismatch(core));
         }
         return match access(core, &slot, true) {

@@ -18,6 +18,7 @@ pub(crate) mod mailbox;
 pub(crate) mod measure;
 pub(crate) mod new_session;
 pub(crate) mod owners;
+pub(crate) mod planted;
 pub(crate) mod registry;
 pub(crate) mod restore;
 pub(crate) mod slot;

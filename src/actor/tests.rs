@@ -54,12 +54,12 @@ async fn starts_that_fail_are_survived() {
         let (core, slot) = started().await;
         let token = Mailbox::try_run(&core, &slot).unwrap();
         let turns = waiting(&core, &slot, 40);
-        core.failpoints.failing_starts.store(failing, Ordering::SeqCst);
+        core.planted.failing_starts.store(failing, Ordering::SeqCst);
         token.finish();
         for (turn, place) in turns.into_iter().zip(1..) {
             assert_eq!(turn.await.unwrap().value, place);
         }
-        assert_eq!(core.failpoints.failing_starts.load(Ordering::SeqCst), 0);
+        assert_eq!(core.planted.failing_starts.load(Ordering::SeqCst), 0);
     }
 }
 
@@ -69,7 +69,7 @@ async fn after_three_failed_starts_in_a_row_the_turns_are_answered_and_the_sessi
     for round in 0..3 {
         let token = Mailbox::try_run(&core, &slot).unwrap();
         let turns = waiting(&core, &slot, 40);
-        core.failpoints.failing_starts.store(3, Ordering::SeqCst);
+        core.planted.failing_starts.store(3, Ordering::SeqCst);
         token.finish();
         let mut applied = 0;
         for turn in turns {
@@ -81,7 +81,7 @@ async fn after_three_failed_starts_in_a_row_the_turns_are_answered_and_the_sessi
         }
         // What the caller ran itself, and nothing of the rest.
         assert_eq!(applied, super::token::CALLER_BUDGET as i64);
-        assert_eq!(core.failpoints.failing_starts.load(Ordering::SeqCst), 0);
+        assert_eq!(core.planted.failing_starts.load(Ordering::SeqCst), 0);
         let updated = count(&core, &slot).await.unwrap();
         assert_eq!(updated.value, (round + 1) * (applied + 1));
         assert_eq!(slot.mailbox.waiting(), 0);
@@ -145,7 +145,7 @@ async fn one_runs_a_mailbox_at_a_time() {
                 for round in 0..300 {
                     // Some starts fail while all of this goes on.
                     if (task + round) % 97 == 0 {
-                        core.failpoints.failing_starts.store(1, Ordering::SeqCst);
+                        core.planted.failing_starts.store(1, Ordering::SeqCst);
                     }
                     let alone = Arc::clone(&running);
                     let place = if (task + round) % 40 == 0 { Place::Blocking } else { Place::Anywhere };

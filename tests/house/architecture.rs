@@ -48,7 +48,7 @@ fn every_module_is_on_the_map() {
             }
         }
     }
-    for folder in ["src/actor", "src/snapshot", "src/state", "src/mcp"] {
+    for folder in ["src/actor", "src/snapshot", "src/state", "src/proofs", "src/mcp"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();

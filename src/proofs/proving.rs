@@ -1,0 +1,55 @@
+//! What proofs share: services to try, seeds, and long runs.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::actor::core::Core;
+use crate::actor::planted::Bug;
+use crate::service::{Builder, SessionService};
+
+/// What a proof found: its figures, in words, or what was violated.
+pub(super) type Verdict = Result<String, String>;
+
+/// Starts a service and plants bugs in it.
+pub(super) async fn service(builder: Builder, bugs: &[Bug]) -> SessionService {
+    let service = builder.start().await.unwrap();
+    plant(service.core(), bugs);
+    service
+}
+
+fn plant(core: &Arc<Core>, bugs: &[Bug]) {
+    bugs.iter().for_each(|bug| core.planted.plant(*bug));
+}
+
+/// The seed of this run: `SESSILE_SEED`, else a new one. Printed, so that a failure can be repeated.
+pub(super) fn seed() -> u64 {
+    let given = std::env::var("SESSILE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| getrandom::u64().unwrap());
+    println!("SESSILE_SEED={seed}");
+    seed
+}
+
+/// Holds a proof: once, or with `SESSILE_PROOF_MINUTES` for so long, on seeds that follow.
+pub(super) fn holds(proof: impl Fn(u64) -> Verdict) {
+    let minutes = std::env::var("SESSILE_PROOF_MINUTES").ok().and_then(|minutes| minutes.parse::<u64>().ok());
+    let (started, first, mut runs) = (Instant::now(), seed(), 0_u64);
+    loop {
+        let seed = first.wrapping_add(runs);
+        match proof(seed) {
+            Ok(figures) => println!("seed {seed}: {figures}"),
+            Err(violated) => panic!("seed {seed}: {violated}"),
+        }
+        runs += 1;
+        if minutes.is_none_or(|minutes| started.elapsed() > Duration::from_secs(minutes * 60)) {
+            println!("{runs} runs in {:?}", started.elapsed());
+            return;
+        }
+    }
+}
+
+/// Sees a planted bug caught, within `tries` seeds.
+pub(super) fn caught(tries: u64, proof: impl Fn(u64) -> Verdict) {
+    let first = seed();
+    let found = (0..tries).find_map(|more| proof(first.wrapping_add(more)).err());
+    println!("caught: {}", found.expect("the proof does not see the bug that was planted"));
+}
