@@ -1,8 +1,10 @@
 //! What is promised, proved on whole services, each proof with the planted bug that it must catch.
 //!
-//! A proof is a function of a service (with or without a [`Bug`](crate::actor::planted::Bug) planted) and a seed that gives its figures, or what was
-//! violated; its tests hold it without a bug, and see it fail with each. `SESSILE_SEED` repeats a run, and
+//! A proof is a function of a seed and of the [bugs](crate::actor::planted::Bug) to plant; it gives its figures, or what
+//! was violated. Its tests hold it without a bug, and see it fail with each. `SESSILE_SEED` repeats a run, and
 //! `SESSILE_PROOF_MINUTES` lets a proof run for so long on seeds that follow.
+
+#![allow(clippy::print_stdout, reason = "figures and seeds are what a proof prints")]
 
 mod isolation;
 mod proving;
