@@ -14,6 +14,7 @@ pub use info::SessionInfo;
 pub use typed::TypedState;
 
 use crate::actor::core::Core;
+use crate::actor::planted::Bug;
 use crate::actor::slot::Slot;
 use crate::actor::turn::{Patience, Place, Updated, update};
 use crate::actor::{end, in_flight::InFlight, lookup};
@@ -85,7 +86,7 @@ impl Session {
         let started = self.core.telemetry.time_read();
         let result = lookup::access(&self.core, &self.slot, true);
         self.core.telemetry.read(if result.is_ok() { "ok" } else { "ended" }, started);
-        result.map(|committed| View::new(committed, self.core.clock.now()))
+        result.map(|committed| View::new(self.core.stale(Bug::StaleRead, committed), self.core.clock.now()))
     }
 
     /// Reads the value of one entry; `None` when there is no such entry.

@@ -2,6 +2,7 @@
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
+use super::sabotage::Step;
 use super::token::{ACTOR_BUDGET, Ran, Token};
 
 /// The actor itself; its state is the run token.
@@ -29,6 +30,8 @@ impl Drop for Counted {
 ///
 /// A start that fails drops the token, which arms the mailbox anew.
 pub(crate) fn lend(token: Token) {
+    #[cfg(test)]
+    let Some(token) = super::explored::lent(token) else { return };
     let core = std::sync::Arc::clone(token.core());
     let Some(supervisor) = core.supervisor() else { return };
     let gauge = core.telemetry.activations.clone();
@@ -61,6 +64,7 @@ impl Actor for Activation {
 
     async fn handle(&self, myself: ActorRef<Message>, _: Message, state: &mut Lent) -> Result<(), ActorProcessingErr> {
         let Some((token, counted)) = state.take() else { return Ok(()) };
+        token.core().fail_at(Step::Handle);
         match token.run(ACTOR_BUDGET) {
             Ran::More(token) => {
                 *state = Some((token, counted));

@@ -18,7 +18,7 @@ pub(crate) fn commit(core: &Core, slot: &Arc<Slot>, next: Committed) -> Result<(
     let settle = |before, after| core.capacity.settle(&core.config, &slot.identity.owner, before, after);
     match slot.publish(Arc::new(next), settle) {
         Swap::Done(old) => {
-            drop(old);
+            core.superseded(old);
             core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
             core.changed();
             Ok(())

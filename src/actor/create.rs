@@ -90,6 +90,7 @@ pub(crate) fn session(
             if index.sessions.len() as u64 >= core.config.max_sessions_per_owner {
                 continue;
             }
+            index = core.later(&owner, index);
             if let Err(error) = enter(core, &slot) {
                 match error {
                     // The look at the top tells whether it is alive.
@@ -137,6 +138,7 @@ pub(crate) fn bucket(core: &Arc<Core>, creator: Creator<'_>) -> Result<Found, Cr
         if standing {
             continue;
         }
+        index = core.later(&owner, index);
         enter(core, &slot)?;
         index.add(&slot);
         drop(index);
@@ -220,7 +222,7 @@ fn choose(owner: &OwnerKey, text: &str) -> Result<(SessionId, crate::id::Session
 
 /// Puts the slot into the registry; refuses an id that is taken or whose end is remembered.
 fn enter(core: &Core, slot: &Arc<Slot>) -> Result<(), CreateError> {
-    let entered = core.registry.insert(Arc::clone(slot), |slot| {
+    let entered = core.insert(slot, |slot| {
         // With the key held: an end buries before it frees the key, so none can be missed.
         if let Some(tombstone) = core.tombstones.find(&slot.identity.digest) {
             return Err(CreateError::Ended(tombstone.ended));

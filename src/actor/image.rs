@@ -22,7 +22,7 @@ use crate::time::{Timestamp, micros};
 pub(crate) fn write(core: &Core, writer: &mut Writer<'_>) -> Result<(), WriteError> {
     // The walk clones references only; encoding waits for nobody and nobody for it.
     for slot in core.registry.collect(|_| true) {
-        if let Some(committed) = slot.peek() {
+        if let Some(committed) = slot.peek().map(|committed| core.read_twice(&slot, committed)) {
             writer.session(&record(&slot, &committed))?;
         }
     }

@@ -4,10 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(not(test))]
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::core::Core;
+#[cfg(test)]
+use super::explored::Mutex;
+use super::planted::Bug;
 use super::slot::Slot;
 use super::token::Token;
 
@@ -83,7 +87,7 @@ impl Mailbox {
     /// The run token, if nobody runs the mailbox.
     pub(crate) fn try_run(core: &Arc<Core>, slot: &Arc<Slot>) -> Option<Token> {
         let mut inner = slot.mailbox.inner.lock();
-        if inner.running {
+        if inner.running && !core.sometimes(Bug::TwoTokens) {
             return None;
         }
         inner.running = true;
@@ -102,10 +106,14 @@ impl Mailbox {
     }
 
     /// The next turn; `None` also ends the run, in one step, so that a turn queued meanwhile finds somebody.
-    pub(crate) fn next_or_rest(&self) -> Option<Turn> {
+    pub(crate) fn next_or_rest(&self, core: &Core) -> Option<Turn> {
         let mut inner = self.inner.lock();
         let turn = inner.queue.pop_front();
         inner.failed_starts = 0;
+        if turn.is_none() && core.sometimes(Bug::RestInTwoSteps) {
+            drop(inner);
+            inner = self.inner.lock();
+        }
         inner.running = turn.is_some();
         turn
     }
@@ -139,5 +147,11 @@ impl Mailbox {
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.inner.lock().queue.len()
+    }
+
+    /// Places that are free.
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> usize {
+        self.permits.available_permits()
     }
 }

@@ -10,6 +10,8 @@ pub(crate) mod commit;
 pub(crate) mod core;
 pub(crate) mod create;
 pub(crate) mod end;
+#[cfg(test)]
+pub(crate) mod explored;
 pub(crate) mod image;
 pub(crate) mod import;
 pub(crate) mod in_flight;
@@ -21,6 +23,7 @@ pub(crate) mod owners;
 pub(crate) mod planted;
 pub(crate) mod registry;
 pub(crate) mod restore;
+pub(crate) mod sabotage;
 pub(crate) mod slot;
 pub(crate) mod snapshotter;
 pub(crate) mod supervisor;

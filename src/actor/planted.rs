@@ -6,9 +6,36 @@ use super::core::Core;
 
 /// A mechanism that a proof takes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(test), allow(dead_code, reason = "proofs plant them, and nobody else"))]
 pub(crate) enum Bug {
     /// A look-up asks nobody whose session it is.
     NoOwnerCheck,
+    /// The run token is given though somebody holds it.
+    TwoTokens,
+    /// A dropped run token leaves the mailbox as it is.
+    NoRearm,
+    /// A run ends in two steps: nothing waits, then, later, nobody runs.
+    RestInTwoSteps,
+    /// A turn is staged on a revision that another one has replaced.
+    StaleBase,
+    /// A read gives a revision that another one has replaced.
+    StaleRead,
+    /// A commit keeps the revision's number.
+    RevisionStands,
+    /// A turn whose caller left before it started is run, and run again.
+    CancelledTwice,
+    /// A turn whose caller left before it started is run, and half of it committed.
+    CancelledHalf,
+    /// A creation looks whether its id or name is free, and takes it later.
+    CheckThenInsert,
+    /// A commit publishes one half of the keys, then the rest.
+    PublishInTwoSteps,
+    /// A snapshot reads a session's entries twice, each time half of them.
+    EntriesReadTwice,
+    /// A panic in an update leaves the turn.
+    NoCatch,
+    /// A place in the mailbox is not given back.
+    PermitLeaked,
 }
 
 #[cfg(not(test))]
@@ -27,6 +54,7 @@ mod planting {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::{Bug, Core};
+    use crate::actor::sabotage::Sabotage;
 
     /// What tests planted in one service.
     #[derive(Default)]
@@ -34,6 +62,8 @@ mod planting {
         bugs: AtomicU64,
         /// So many starts of an activation fail from now on.
         pub(crate) failing_starts: AtomicU64,
+        /// What bugs and faults in the middle of turns go by.
+        pub(crate) sabotage: Sabotage,
     }
 
     impl Planted {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::activation;
 use super::core::Core;
 use super::mailbox::{Job, Turn};
+use super::planted::Bug;
 use super::slot::Slot;
 
 /// Turns that a caller runs for others before it hands the token to an actor.
@@ -45,7 +46,7 @@ impl Token {
     /// Runs up to `budget` waiting turns.
     pub(crate) fn run(mut self, budget: usize) -> Ran {
         for _ in 0..budget {
-            match self.slot.mailbox.next_or_rest() {
+            match self.slot.mailbox.next_or_rest(&self.core) {
                 None => {
                     self.armed = false;
                     return Ran::Rested;
@@ -53,10 +54,13 @@ impl Token {
                 Some(Turn::Inline(job)) => self.turn(job),
                 Some(Turn::Blocking(job)) => {
                     let runtime = self.core.runtime.clone();
-                    runtime.spawn_blocking(move || {
+                    let rest = move || {
                         self.turn(job);
                         self.finish();
-                    });
+                    };
+                    #[cfg(test)]
+                    let Some(rest) = super::explored::taken_over(rest) else { return Ran::Moved };
+                    runtime.spawn_blocking(rest);
                     return Ran::Moved;
                 }
             }
@@ -78,7 +82,8 @@ impl Token {
 
     /// What a caller does after its own turn: a few of the others', then the rest goes to an actor.
     pub(crate) fn finish(self) {
-        if let Ran::More(token) = self.run(CALLER_BUDGET) {
+        let budget = self.core.budget(CALLER_BUDGET);
+        if let Ran::More(token) = self.run(budget) {
             activation::lend(token);
         }
     }
@@ -86,7 +91,7 @@ impl Token {
 
 impl Drop for Token {
     fn drop(&mut self) {
-        if !self.armed || !self.slot.mailbox.rest_if_empty() {
+        if !self.armed || self.core.planted(Bug::NoRearm) || !self.slot.mailbox.rest_if_empty() {
             return;
         }
         // Turns wait and whoever was to run them is gone: a start that failed, or a panic outside a turn.

@@ -12,6 +12,8 @@ use super::core::Core;
 use super::in_flight::{Accepted, InFlight};
 use super::lookup::access;
 use super::mailbox::{Job, Mailbox, Permit, Turn};
+use super::planted::Bug;
+use super::sabotage::Step;
 use super::slot::Slot;
 use crate::error::{Conflict, Revision, UpdateError};
 use crate::state::Draft;
@@ -78,7 +80,8 @@ where
             && let Some(token) = Mailbox::try_run(core, slot)
         {
             let result = perform(core, slot, expected, &mut run);
-            drop((permit, accepted));
+            core.give_back(permit);
+            drop(accepted);
             token.finish();
             return result;
         }
@@ -132,10 +135,11 @@ where
 {
     Box::new(move |core, slot| {
         if reply.is_closed() {
+            core.cancelled(slot, &mut run);
             return;
         }
         let result = perform(core, slot, expected, &mut run);
-        drop(permit);
+        core.give_back(permit);
         // What the closure captured may panic when it is let go; the turn is over by then, and its answer stands.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(run)));
         // The caller may have gone meanwhile; what it asked for is done all the same.
@@ -145,20 +149,24 @@ where
 }
 
 /// Runs a turn here and now. The run token is held by the caller of this function.
-fn perform<R, E>(
+pub(super) fn perform<R, E>(
     core: &Arc<Core>,
     slot: &Arc<Slot>,
     expected: Option<Revision>,
     run: &mut impl FnMut(&mut Draft) -> Result<R, E>,
 ) -> Result<Updated<R>, UpdateError<E>> {
-    let base = access(core, slot, true)?;
+    core.fail_at(Step::Stage);
+    let base = core.stale(Bug::StaleBase, access(core, slot, true)?);
     let current = base.revision;
     if let Some(expected) = expected.filter(|expected| *expected != current) {
         return Err(UpdateError::Conflict(Conflict { expected, current }));
     }
     let started = Instant::now();
     let mut draft = Draft::stage(base, core.clock.now(), core.limits(slot.identity.role));
-    let outcome = catch_unwind(AssertUnwindSafe(|| run(&mut draft)));
+    let outcome = match core.planted(Bug::NoCatch) {
+        false => catch_unwind(AssertUnwindSafe(|| run(&mut draft))),
+        true => Ok(run(&mut draft)),
+    };
     let took = started.elapsed();
     if took > OVERRUN {
         tracing::warn!(session = %slot.identity.digest.tag(), millis = took.as_millis() as u64, "an update held its session for long");
@@ -168,11 +176,17 @@ fn perform<R, E>(
         Ok(Err(error)) => return Err(UpdateError::Rejected(error)),
         Err(panic) => return Err(UpdateError::Panicked { message: message(panic.as_ref()) }),
     };
+    core.publish_half(slot, &draft);
+    core.fail_at(Step::Finish);
     let Some(next) = draft.finish()? else {
         return Ok(Updated { value, revision: current, changed: false });
     };
+    let next = core.renumber(current, next);
     let revision = next.revision;
-    match commit(core, slot, next) {
+    core.fail_at(Step::Publish);
+    let committed = commit(core, slot, next);
+    core.fail_at(Step::Reply);
+    match committed {
         Ok(()) => Ok(Updated { value, revision, changed: true }),
         Err(CommitError::Ended(ended)) => Err(UpdateError::Ended(ended)),
         Err(CommitError::LimitExceeded(limit)) => Err(UpdateError::LimitExceeded(limit)),

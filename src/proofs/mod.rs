@@ -6,5 +6,7 @@
 
 #![allow(clippy::print_stdout, reason = "figures and seeds are what a proof prints")]
 
+mod histories;
 mod isolation;
-mod proving;
+mod linearizable;
+pub(crate) mod proving;

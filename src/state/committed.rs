@@ -117,6 +117,18 @@ impl Committed {
         deadline.map_or(self.sliding.quiet_until(), |deadline| deadline.min(self.sliding.quiet_until()))
     }
 
+    /// Every second entry of a later revision and the others of this one: what a bug that tests plant puts together.
+    #[cfg(test)]
+    pub(crate) fn mixed(&self, later: &Self) -> Self {
+        let of = |entry: EntryRef<'_>| super::entries::NewEntry {
+            value: super::Json::parse(entry.value).unwrap(),
+            revision: entry.revision,
+            expiry: entry.expiry,
+        };
+        let second = later.entries.iter().step_by(2).map(|entry| (entry.key.into(), Some(of(entry)))).collect();
+        Self { entries: self.entries.apply(second), ..self.clone() }
+    }
+
     /// When the next entry expires if nobody uses any more.
     #[cfg(test)]
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {

@@ -1,0 +1,99 @@
+//! A model checker under the mailbox: where one explores, the mailbox's lock and the threads that a run token moves to
+//! are the checker's. Everything else, the protocol above all, is the code that ships.
+
+use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
+
+use super::token::{ACTOR_BUDGET, Ran, Token};
+
+thread_local! {
+    static EXPLORING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs what a model checker explores. It keeps to this thread, whatever threads it plays.
+pub(crate) fn exploring<R>(explore: impl FnOnce() -> R) -> R {
+    EXPLORING.set(true);
+    let result = explore();
+    EXPLORING.set(false);
+    result
+}
+
+/// A lock: parking_lot's, or the checker's for what is made while it explores.
+pub(crate) enum Mutex<T> {
+    Real(parking_lot::Mutex<T>),
+    Explored(shuttle::sync::Mutex<T>),
+}
+
+pub(crate) enum Guard<'a, T> {
+    Real(parking_lot::MutexGuard<'a, T>),
+    Explored(shuttle::sync::MutexGuard<'a, T>),
+}
+
+impl<T: Default> Default for Mutex<T> {
+    fn default() -> Self {
+        match EXPLORING.get() {
+            false => Self::Real(parking_lot::Mutex::default()),
+            true => Self::Explored(shuttle::sync::Mutex::new(T::default())),
+        }
+    }
+}
+
+impl<T> Mutex<T> {
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
+        match self {
+            Self::Real(lock) => Guard::Real(lock.lock()),
+            // Not poisoned by panics, as parking_lot's is not.
+            Self::Explored(lock) => Guard::Explored(lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner)),
+        }
+    }
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match self {
+            Self::Real(guard) => guard,
+            Self::Explored(guard) => guard,
+        }
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        match self {
+            Self::Real(guard) => guard,
+            Self::Explored(guard) => guard,
+        }
+    }
+}
+
+/// Takes over what was to go to the blocking pool; gives it back where nobody explores.
+pub(crate) fn taken_over<F: FnOnce() + Send + 'static>(work: F) -> Option<F> {
+    if !EXPLORING.get() {
+        return Some(work);
+    }
+    drop(shuttle::thread::spawn(work));
+    None
+}
+
+/// Takes over a token that was to be lent to an actor; gives it back where nobody explores.
+///
+/// The thread does what the actor does: it may fail to start, and runs batch after batch until nothing waits.
+pub(crate) fn lent(token: Token) -> Option<Token> {
+    if !EXPLORING.get() {
+        return Some(token);
+    }
+    drop(shuttle::thread::spawn(move || {
+        if token.core().planted.activation_start().is_err() {
+            return;
+        }
+        let budget = token.core().budget(ACTOR_BUDGET);
+        let mut ran = token.run(budget);
+        while let Ran::More(token) = ran {
+            shuttle::thread::yield_now();
+            ran = token.run(budget);
+        }
+    }));
+    None
+}
