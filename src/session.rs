@@ -233,6 +233,12 @@ impl Session {
         Ok(closed)
     }
 
+    /// For proofs, which look inside.
+    #[cfg(test)]
+    pub(crate) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+
     /// Whether the session lives. Does not count as use.
     #[cfg(feature = "rmcp")]
     pub(crate) fn check(&self) -> Result<(), Ended> {

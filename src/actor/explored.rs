@@ -1,21 +1,44 @@
 //! A model checker under the mailbox: where one explores, the mailbox's lock and the threads that a run token moves to
 //! are the checker's. Everything else, the protocol above all, is the code that ships.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ops::{Deref, DerefMut};
+
+use shuttle::thread::JoinHandle;
 
 use super::token::{ACTOR_BUDGET, Ran, Token};
 
 thread_local! {
     static EXPLORING: Cell<bool> = const { Cell::new(false) };
+    /// The threads that run tokens moved to.
+    static STARTED: RefCell<Vec<JoinHandle<()>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs what a model checker explores. It keeps to this thread, whatever threads it plays.
 pub(crate) fn exploring<R>(explore: impl FnOnce() -> R) -> R {
+    struct Over;
+    impl Drop for Over {
+        fn drop(&mut self) {
+            EXPLORING.set(false);
+            // Of an exploration that failed; their threads are gone.
+            STARTED.take().into_iter().for_each(std::mem::forget);
+        }
+    }
+    let _over = Over;
     EXPLORING.set(true);
-    let result = explore();
-    EXPLORING.set(false);
-    result
+    explore()
+}
+
+/// Waits for every thread that a run token moved to, and for those it moved to from there.
+pub(crate) fn all_at_rest() {
+    while let Some(thread) = STARTED.with_borrow_mut(Vec::pop) {
+        thread.join().unwrap();
+    }
+}
+
+fn start(work: impl FnOnce() + Send + 'static) {
+    let thread = shuttle::thread::spawn(work);
+    STARTED.with_borrow_mut(|started| started.push(thread));
 }
 
 /// A lock: parking_lot's, or the checker's for what is made while it explores.
@@ -73,7 +96,7 @@ pub(crate) fn taken_over<F: FnOnce() + Send + 'static>(work: F) -> Option<F> {
     if !EXPLORING.get() {
         return Some(work);
     }
-    drop(shuttle::thread::spawn(work));
+    start(work);
     None
 }
 
@@ -84,7 +107,7 @@ pub(crate) fn lent(token: Token) -> Option<Token> {
     if !EXPLORING.get() {
         return Some(token);
     }
-    drop(shuttle::thread::spawn(move || {
+    start(move || {
         if token.core().planted.activation_start().is_err() {
             return;
         }
@@ -94,6 +117,6 @@ pub(crate) fn lent(token: Token) -> Option<Token> {
             shuttle::thread::yield_now();
             ran = token.run(budget);
         }
-    }));
+    });
     None
 }

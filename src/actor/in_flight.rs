@@ -26,6 +26,12 @@ impl InFlight {
         core.is_running().then_some(accepted)
     }
 
+    /// How much is in flight.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::SeqCst)
+    }
+
     /// Waits until nothing is in flight.
     pub(crate) async fn settled(&self) {
         loop {

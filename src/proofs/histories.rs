@@ -145,7 +145,7 @@ fn overlap(calls: &[Call<Op, Answer>]) -> bool {
 
 #[test]
 fn long_histories_follow_their_revisions() {
-    holds(|seed| long(seed, &[], 16, 125_000));
+    holds(|seed| long(seed, &[], 17, 125_000));
 }
 
 #[test]

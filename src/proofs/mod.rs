@@ -9,4 +9,8 @@
 mod histories;
 mod isolation;
 mod linearizable;
+mod panics;
 pub(crate) mod proving;
+mod races;
+mod single_activation;
+mod torn;

@@ -1,6 +1,6 @@
 //! A long history, checked in the order of its revisions: they are the order that explains it, or it has none.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::linearizable::{Call, Model};
 use super::clients::Ran;
@@ -59,10 +59,13 @@ fn chain(calls: &[Call<Op, Answer>], ran: &[Ran]) -> Result<Vec<State>, String> 
             candidates.insert(*revision, (*id, *op));
         }
     }
-    let mut states = vec![State::default()];
+    let (mut states, mut done) = (vec![State::default()], HashSet::new());
     for revision in 1..=top {
         let maker = made.get(&revision).or_else(|| candidates.get(&revision));
         let Some((_, op)) = maker else { return Err(format!("nobody made revision {revision}")) };
+        if !done.insert(id(op)) {
+            return Err(format!("{op:?} was done twice, the second time as revision {revision}"));
+        }
         let op = match *op {
             // Whether it wanted this revision is checked with its answer.
             Op::SetIf { id, to, .. } => Op::Set { id, to },

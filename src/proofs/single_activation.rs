@@ -1,0 +1,180 @@
+//! One runs a mailbox at a time, and nobody waits for nobody: the mailbox's own code under a model checker.
+//!
+//! The checker schedules the threads; every lock of the mailbox, every hand-over of the run token and the middle of every
+//! turn is a place where it may let another one go on. A turn that waits while nobody runs is a deadlock to it.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use shuttle::rand::{Rng, thread_rng};
+use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
+
+use super::proving::{Verdict, caught, holds, service};
+use crate::actor::core::Core;
+use crate::actor::create::{self, Creator};
+use crate::actor::end;
+use crate::actor::explored::{all_at_rest, exploring};
+use crate::actor::mailbox::Mailbox;
+use crate::actor::new_session::NewSession;
+use crate::actor::planted::Bug;
+use crate::actor::slot::Slot;
+use crate::actor::turn::{Patience, Place, update};
+use crate::error::{EndReason, Ended, UpdateError};
+use crate::principal::Principal;
+use crate::service::SessionService;
+use crate::state::Draft;
+
+/// Places in the mailbox: fewer than clients, so that some wait in line.
+const PLACES: usize = 2;
+const CLIENTS: usize = 3;
+const CALLS: usize = 2;
+
+/// What the turns of one exploration left behind.
+#[derive(Default)]
+struct Seen {
+    inside: AtomicBool,
+    met: AtomicBool,
+    ran: [AtomicU64; CLIENTS * CALLS],
+}
+
+impl Seen {
+    /// A turn, with others let go on in its middle.
+    fn turn(self: &Arc<Self>, number: usize) -> impl FnMut(&mut Draft) -> Result<i64, ()> + Send + 'static {
+        let seen = Arc::clone(self);
+        move |draft| {
+            if seen.inside.swap(true, Ordering::SeqCst) {
+                seen.met.store(true, Ordering::SeqCst);
+            }
+            shuttle::thread::yield_now();
+            seen.ran[number].fetch_add(1, Ordering::SeqCst);
+            let count = draft.increment("n", 1).unwrap();
+            seen.inside.store(false, Ordering::SeqCst);
+            Ok(count)
+        }
+    }
+}
+
+/// Explores so many schedules, half of them at random and half with few but well-placed changes of thread.
+fn explored(seed: u64, bugs: &[Bug], schedules: usize) -> Verdict {
+    // Starts the service and then stands still: nothing runs beside what the checker schedules.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let service = runtime.block_on(service(SessionService::builder().mailbox_turns(PLACES), bugs));
+    let core = service.core();
+    let sabotage = &core.planted.sabotage;
+    // A token is handed over after every turn, and bugs show at each place.
+    sabotage.budget.store(1, Ordering::SeqCst);
+    sabotage.one_in.store(1, Ordering::SeqCst);
+    let schedulers: [Box<dyn Scheduler + Send>; 2] = [
+        Box::new(RandomScheduler::new_from_seed(seed, schedules / 2)),
+        Box::new(PctScheduler::new_from_seed(seed, 3, schedules - schedules / 2)),
+    ];
+    let mut explored = 0;
+    for scheduler in schedulers {
+        let mut config = shuttle::Config::new();
+        config.stack_size = 1 << 18;
+        if !bugs.is_empty() {
+            config.failure_persistence = shuttle::FailurePersistence::None;
+        }
+        let core = Arc::clone(core);
+        let runner = shuttle::Runner::new(scheduler, config);
+        let run = || exploring(|| runner.run(move || explore(&core)));
+        explored += catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+        })?;
+    }
+    Ok(format!("{explored} schedules of {CLIENTS} clients with {CALLS} calls each on {PLACES} places"))
+}
+
+fn explore(core: &Arc<Core>) {
+    let principal = Principal::new("i", "s");
+    let creator = Creator { key: principal.key(), principal: Some(&principal) };
+    let slot = create::session(core, creator, NewSession::default(), None, false).unwrap().slot;
+    let seen = Arc::new(Seen::default());
+    let failing = [0, 0, 1, 2, 3][thread_rng().gen_range(0..5)];
+    core.planted.failing_starts.store(failing, Ordering::SeqCst);
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            let (core, slot, seen) = (Arc::clone(core), Arc::clone(&slot), Arc::clone(&seen));
+            shuttle::thread::spawn(move || {
+                (0..CALLS).for_each(|call| client_calls(&core, &slot, &seen, client * CALLS + call, failing));
+            })
+        })
+        .collect();
+    clients.into_iter().for_each(|client| client.join().unwrap());
+    all_at_rest();
+
+    assert!(!seen.met.load(Ordering::SeqCst), "two run one mailbox");
+    let ran = seen.ran.iter().map(|ran| ran.load(Ordering::SeqCst)).sum();
+    let committed = slot.peek().unwrap();
+    let count: u64 = committed.entries.get("n").map_or(0, |entry| entry.value.parse().unwrap());
+    assert_eq!((committed.revision.get(), count), (ran, ran), "revision, sum and turns that ran");
+    assert_eq!((slot.mailbox.waiting(), slot.mailbox.free()), (0, PLACES), "turns that wait, places that are free");
+    let settled = std::pin::pin!(core.in_flight.settled()).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(settled.is_ready(), "something is in flight still");
+    drop(Mailbox::try_run(core, &slot).expect("nobody runs the mailbox, and its token is gone"));
+    end::end(core, &slot, Ended { reason: EndReason::Closed, at: core.clock.now() });
+}
+
+fn client_calls(core: &Arc<Core>, slot: &Arc<Slot>, seen: &Arc<Seen>, number: usize, failing: u64) {
+    let ran = || seen.ran[number].load(Ordering::SeqCst);
+    let (patience, place, polls) = match thread_rng().gen_range(0..8) {
+        0 => return dropped_token(core, slot),
+        1 => (Patience::Wait, Place::Anywhere, thread_rng().gen_range(1..3)),
+        2 => (Patience::Wait, Place::Blocking, u64::MAX),
+        3 => (Patience::Never, Place::Anywhere, u64::MAX),
+        _ => (Patience::Wait, Place::Anywhere, u64::MAX),
+    };
+    let update = update(core, slot, None, patience, place, seen.turn(number));
+    let Some(answer) = answered(update, polls) else {
+        // Given up before it started or after: it may still run, once. The sum at the end tells.
+        return;
+    };
+    match answer {
+        Ok(updated) => {
+            assert_eq!(ran(), 1, "a turn that was answered");
+            assert_eq!(updated.value as u64, updated.revision.get(), "the sum at a revision");
+        }
+        Err(UpdateError::Overloaded { .. }) => assert!(matches!(patience, Patience::Never) && ran() == 0),
+        Err(UpdateError::Unavailable) => assert!(failing >= 3 && ran() == 0, "a turn that was given up"),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+/// The answer, unless it is not there after so many polls; then the future is dropped.
+fn answered<F: Future>(future: F, polls: u64) -> Option<F::Output> {
+    if polls == u64::MAX {
+        return Some(shuttle::future::block_on(future));
+    }
+    let mut future = Box::pin(future);
+    (0..polls).find_map(|_| match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => Some(answer),
+        Poll::Pending => {
+            shuttle::thread::yield_now();
+            None
+        }
+    })
+}
+
+/// Somebody takes the token and loses it, as a panic outside a turn would have it.
+fn dropped_token(core: &Arc<Core>, slot: &Arc<Slot>) {
+    let token = Mailbox::try_run(core, slot);
+    shuttle::thread::yield_now();
+    drop(token);
+}
+
+#[test]
+fn one_runs_a_mailbox_and_nobody_waits_for_nobody() {
+    holds(|seed| explored(seed, &[], 20_000));
+}
+
+#[test]
+fn two_tokens_a_lost_one_and_a_rest_in_two_steps_are_caught() {
+    for bug in [Bug::TwoTokens, Bug::NoRearm, Bug::RestInTwoSteps, Bug::PermitLeaked] {
+        println!("{bug:?}");
+        caught(1, |seed| explored(seed, &[bug], 20_000));
+    }
+}
