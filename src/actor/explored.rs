@@ -29,6 +29,11 @@ pub(crate) fn exploring<R>(explore: impl FnOnce() -> R) -> R {
     explore()
 }
 
+/// Whether a model checker explores on this thread.
+pub(crate) fn is_exploring() -> bool {
+    EXPLORING.get()
+}
+
 /// Waits for every thread that a run token moved to, and for those it moved to from there.
 pub(crate) fn all_at_rest() {
     while let Some(thread) = STARTED.with_borrow_mut(Vec::pop) {

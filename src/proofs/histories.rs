@@ -126,7 +126,8 @@ fn short(seed: u64, bugs: &[Bug], sessions: u64) -> Verdict {
         }
         let mut calls = calls;
         calls.sort_by_key(|call| call.invoked);
-        Err(format!("no order explains {calls:#?}"))
+        let calls: Vec<_> = calls.iter().map(|call| format!("\n  {call:?}")).collect();
+        Err(format!("no order explains{}", calls.concat()))
     })?;
     if bugs.is_empty() && at_once * 20 < sessions {
         return Err(format!("only {at_once} of {sessions} histories have calls at once: they tell nothing"));

@@ -1,9 +1,12 @@
 //! What proofs share: services to try, seeds, and long runs.
 
-use std::sync::Arc;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use crate::actor::core::Core;
+use crate::actor::explored::is_exploring;
 use crate::actor::planted::Bug;
 use crate::service::{Builder, SessionService};
 
@@ -15,6 +18,35 @@ pub(super) async fn service(builder: Builder, bugs: &[Bug]) -> SessionService {
     let service = builder.start().await.unwrap();
     plant(service.core(), bugs);
     service
+}
+
+thread_local! {
+    static SILENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Keeps panics whose text begins with `planted` from being printed.
+pub(super) fn quiet_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        // The model checker puts in a hook of its own that prints schedules; it is for what it explores and nothing else.
+        shuttle::Runner::new(shuttle::scheduler::RandomScheduler::new(1), shuttle::Config::new()).run(|| {});
+        let checkers = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| match info.payload_as_str() {
+            _ if SILENT.get() => {}
+            Some(text) if text.starts_with("planted") => {}
+            _ if is_exploring() => checkers(info),
+            _ => before(info),
+        }));
+    });
+}
+
+/// Runs something whose panics on this thread are what one is after.
+pub(super) fn silently<R>(run: impl FnOnce() -> R) -> std::thread::Result<R> {
+    SILENT.set(true);
+    let result = catch_unwind(AssertUnwindSafe(run));
+    SILENT.set(false);
+    result
 }
 
 fn plant(core: &Arc<Core>, bugs: &[Bug]) {

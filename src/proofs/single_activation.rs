@@ -3,6 +3,7 @@
 //! The checker schedules the threads; every lock of the mailbox, every hand-over of the run token and the middle of every
 //! turn is a place where it may let another one go on. A turn that waits while nobody runs is a deadlock to it.
 
+use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 
-use super::proving::{Verdict, caught, holds, service};
+use super::proving::{Verdict, caught, holds, quiet_panics, service, silently};
 use crate::actor::core::Core;
 use crate::actor::create::{self, Creator};
 use crate::actor::end;
@@ -59,10 +60,11 @@ impl Seen {
 
 /// Explores so many schedules, half of them at random and half with few but well-placed changes of thread.
 fn explored(seed: u64, bugs: &[Bug], schedules: usize) -> Verdict {
+    quiet_panics();
     // Starts the service and then stands still: nothing runs beside what the checker schedules.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let service = runtime.block_on(service(SessionService::builder().mailbox_turns(PLACES), bugs));
-    let core = service.core();
+    let core = Arc::clone(service.core());
     let sabotage = &core.planted.sabotage;
     // A token is handed over after every turn, and bugs show at each place.
     sabotage.budget.store(1, Ordering::SeqCst);
@@ -78,13 +80,22 @@ fn explored(seed: u64, bugs: &[Bug], schedules: usize) -> Verdict {
         if !bugs.is_empty() {
             config.failure_persistence = shuttle::FailurePersistence::None;
         }
-        let core = Arc::clone(core);
+        let core = Arc::clone(&core);
         let runner = shuttle::Runner::new(scheduler, config);
         let run = || exploring(|| runner.run(move || explore(&core)));
-        explored += catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let ran = if bugs.is_empty() { catch_unwind(AssertUnwindSafe(run)) } else { silently(run) };
+        let violated = |panic: Box<dyn Any + Send>| {
             let text = panic.downcast_ref::<String>().cloned();
             text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
-        })?;
+        };
+        match ran {
+            Ok(schedules) => explored += schedules,
+            Err(panic) => {
+                // What hangs on the schedule that failed must not be woken, which the end of the runtime would do.
+                std::mem::forget((runtime, service));
+                return Err(violated(panic));
+            }
+        }
     }
     Ok(format!("{explored} schedules of {CLIENTS} clients with {CALLS} calls each on {PLACES} places"))
 }
@@ -139,7 +150,10 @@ fn client_calls(core: &Arc<Core>, slot: &Arc<Slot>, seen: &Arc<Seen>, number: us
             assert_eq!(updated.value as u64, updated.revision.get(), "the sum at a revision");
         }
         Err(UpdateError::Overloaded { .. }) => assert!(matches!(patience, Patience::Never) && ran() == 0),
-        Err(UpdateError::Unavailable) => assert!(failing >= 3 && ran() == 0, "a turn that was given up"),
+        // Three starts in a row have to fail; a token that somebody loses counts as one.
+        Err(UpdateError::Unavailable) => {
+            assert!(failing >= 2 && ran() == 0, "a turn was given up: {failing}, {}", ran())
+        }
         Err(other) => panic!("{other:?}"),
     }
 }
@@ -168,7 +182,7 @@ fn dropped_token(core: &Arc<Core>, slot: &Arc<Slot>) {
 
 #[test]
 fn one_runs_a_mailbox_and_nobody_waits_for_nobody() {
-    holds(|seed| explored(seed, &[], 20_000));
+    holds(|seed| explored(seed, &[], 50_000));
 }
 
 #[test]
