@@ -10,7 +10,7 @@ mod histories;
 mod isolation;
 mod linearizable;
 mod panics;
-pub(crate) mod proving;
+mod proving;
 mod races;
 mod single_activation;
 mod torn;

@@ -54,7 +54,7 @@ fn plant(core: &Arc<Core>, bugs: &[Bug]) {
 }
 
 /// The seed of this run: `SESSILE_SEED`, else a new one. Printed, so that a failure can be repeated.
-pub(crate) fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     let given = std::env::var("SESSILE_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(|| getrandom::u64().unwrap());
     println!("SESSILE_SEED={seed}");
