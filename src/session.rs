@@ -23,7 +23,7 @@ use crate::id::SessionId;
 use crate::state::Draft;
 use crate::state::Metadata;
 use crate::state::View;
-use crate::telemetry::Operation;
+use crate::telemetry::{Operation, Outcome, Telemetry};
 
 /// A reference to one session: cheap to clone, and worth as much as the session it names.
 ///
@@ -82,10 +82,11 @@ impl Session {
     /// # Errors
     /// [`Ended`] when the session has ended.
     pub fn read(&self) -> Result<View, Ended> {
-        let started = self.core.telemetry.time_read();
+        let started = Telemetry::sample(Operation::Read);
         let result = lookup::access(&self.core, &self.slot, true);
-        self.core.telemetry.read(if result.is_ok() { "ok" } else { "ended" }, started);
-        result.map(|committed| View::new(committed, self.core.clock.now()))
+        let outcome = if result.is_ok() { Outcome::Ok } else { Outcome::Ended };
+        self.core.telemetry.sampled(Operation::Read, outcome, started);
+        result.map(|(committed, now)| View::new(committed, now))
     }
 
     /// Reads the value of one entry; `None` when there is no such entry.
@@ -228,7 +229,7 @@ impl Session {
         let _accepted = InFlight::enter(&self.core).ok_or(CreateError::Stopping)?;
         let ended = Ended { reason: EndReason::Closed, at: self.core.clock.now() };
         let closed = end::end(&self.core, &self.slot, ended) == Some(ended);
-        self.core.telemetry.count(Operation::Close, if closed { "ok" } else { "ended" });
+        self.core.telemetry.count(Operation::Close, if closed { Outcome::Ok } else { Outcome::Ended });
         Ok(closed)
     }
 
@@ -250,7 +251,7 @@ impl Session {
     /// # Errors
     /// [`Ended`] when the session has ended.
     pub fn info(&self) -> Result<SessionInfo, Ended> {
-        let committed = lookup::access(&self.core, &self.slot, false)?;
+        let (committed, _) = lookup::access(&self.core, &self.slot, false)?;
         Ok(SessionInfo { id: Some(self.id.clone()), ..SessionInfo::of(&self.core, &self.slot, &committed) })
     }
 }

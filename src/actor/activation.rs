@@ -29,6 +29,7 @@ impl Drop for Counted {
 ///
 /// A start that fails drops the token, which arms the mailbox anew.
 pub(crate) fn lend(token: Token) {
+    token.set_active(false);
     let core = std::sync::Arc::clone(token.core());
     let Some(supervisor) = core.supervisor() else { return };
     let gauge = core.telemetry.activations.clone();
@@ -61,8 +62,10 @@ impl Actor for Activation {
 
     async fn handle(&self, myself: ActorRef<Message>, _: Message, state: &mut Lent) -> Result<(), ActorProcessingErr> {
         let Some((token, counted)) = state.take() else { return Ok(()) };
+        token.set_active(true);
         match token.run(ACTOR_BUDGET) {
             Ran::More(token) => {
+                token.set_active(false);
                 *state = Some((token, counted));
                 myself.send_message(Message::Run)?;
                 tokio::task::yield_now().await;
