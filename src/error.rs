@@ -285,20 +285,6 @@ impl<E> UpdateError<E> {
             Self::Unavailable => UpdateError::Unavailable,
         }
     }
-
-    /// The word for metric labels.
-    pub(crate) const fn label(&self) -> &'static str {
-        match self {
-            Self::Rejected(_) => "rejected",
-            Self::Ended(_) => "ended",
-            Self::Conflict(_) => "conflict",
-            Self::LimitExceeded(_) => "limit",
-            Self::Overloaded { .. } => "overloaded",
-            Self::Panicked { .. } => "panicked",
-            Self::Stopping => "stopping",
-            Self::Unavailable => "unavailable",
-        }
-    }
 }
 
 /// Why a session could not be read.

@@ -19,7 +19,7 @@ use crate::actor::{end, lookup};
 use crate::error::{CreateError, EndReason, Ended, OpenError};
 use crate::principal::{OwnerKey, Principal};
 use crate::session::Session;
-use crate::telemetry::Operation;
+use crate::telemetry::{Operation, Outcome};
 
 /// What one principal may reach: its own sessions and its bucket, nobody else's.
 ///
@@ -103,7 +103,7 @@ impl Owner {
     /// [`CursorError`] when the cursor is none of this list's.
     pub async fn list(&self, query: &ListQuery) -> Result<Page, CursorError> {
         let page = list::own(&self.core.0, &self.key, query);
-        self.core.0.telemetry.count(Operation::List, if page.is_ok() { "ok" } else { "invalid" });
+        self.core.0.telemetry.count(Operation::List, if page.is_ok() { Outcome::Ok } else { Outcome::Invalid });
         page
     }
 
@@ -135,12 +135,12 @@ pub(crate) fn finish_create(
     found: Result<Found, CreateError>,
 ) -> Result<(Session, bool), CreateError> {
     let outcome = match &found {
-        Ok(_) => "ok",
-        Err(CreateError::AlreadyExists) => "exists",
-        Err(CreateError::Ended(_)) => "ended",
-        Err(CreateError::LimitExceeded(_)) => "limit",
-        Err(CreateError::Stopping) => "stopping",
-        Err(_) => "invalid",
+        Ok(_) => Outcome::Ok,
+        Err(CreateError::AlreadyExists) => Outcome::Exists,
+        Err(CreateError::Ended(_)) => Outcome::Ended,
+        Err(CreateError::LimitExceeded(_)) => Outcome::Limit,
+        Err(CreateError::Stopping) => Outcome::Stopping,
+        Err(_) => Outcome::Invalid,
     };
     core.telemetry.count(Operation::Create, outcome);
     found.map(|found| (Session::new(core, found.slot, found.id), found.created))
@@ -152,10 +152,10 @@ pub(crate) fn open(core: &Arc<Core>, owner: &OwnerKey, id: &str) -> Result<Sessi
         .map_err(OpenError::from)
         .and_then(|(id, digest)| lookup::find(core, owner, &digest).map(|slot| Session::new(core, slot, id)));
     let outcome = match &result {
-        Ok(_) => "ok",
-        Err(OpenError::Ended(_)) => "ended",
-        Err(OpenError::Unknown) => "unknown",
-        Err(_) => "invalid",
+        Ok(_) => Outcome::Ok,
+        Err(OpenError::Ended(_)) => Outcome::Ended,
+        Err(OpenError::Unknown) => Outcome::Unknown,
+        Err(_) => Outcome::Invalid,
     };
     core.telemetry.observe(Operation::Open, outcome, started.elapsed());
     result
@@ -180,6 +180,6 @@ pub(crate) fn close_all(core: &Arc<Core>, owner: &OwnerKey) -> Result<u64, Creat
     let ended = Ended { reason: EndReason::Closed, at: core.clock.now() };
     let slots = keys.iter().filter_map(|key| core.registry.by_key(key));
     let closed = slots.filter(|slot| end::end(core, slot, ended) == Some(ended)).count() as u64;
-    core.telemetry.count(Operation::Close, "ok");
+    core.telemetry.count(Operation::Close, Outcome::Ok);
     Ok(closed)
 }

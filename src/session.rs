@@ -24,7 +24,7 @@ use crate::id::SessionId;
 use crate::state::Draft;
 use crate::state::Metadata;
 use crate::state::View;
-use crate::telemetry::Operation;
+use crate::telemetry::{Operation, Outcome, Telemetry};
 
 /// A reference to one session: cheap to clone, and worth as much as the session it names.
 ///
@@ -83,10 +83,11 @@ impl Session {
     /// # Errors
     /// [`Ended`] when the session has ended.
     pub fn read(&self) -> Result<View, Ended> {
-        let started = self.core.telemetry.time_read();
+        let started = Telemetry::sample(Operation::Read);
         let result = lookup::access(&self.core, &self.slot, true);
-        self.core.telemetry.read(if result.is_ok() { "ok" } else { "ended" }, started);
-        result.map(|committed| View::new(self.core.stale(Bug::StaleRead, committed), self.core.clock.now()))
+        let outcome = if result.is_ok() { Outcome::Ok } else { Outcome::Ended };
+        self.core.telemetry.sampled(Operation::Read, outcome, started);
+        result.map(|(committed, now)| View::new(self.core.stale(Bug::StaleRead, committed), now))
     }
 
     /// Reads the value of one entry; `None` when there is no such entry.
@@ -229,7 +230,7 @@ impl Session {
         let _accepted = InFlight::enter(&self.core).ok_or(CreateError::Stopping)?;
         let ended = Ended { reason: EndReason::Closed, at: self.core.clock.now() };
         let closed = end::end(&self.core, &self.slot, ended) == Some(ended);
-        self.core.telemetry.count(Operation::Close, if closed { "ok" } else { "ended" });
+        self.core.telemetry.count(Operation::Close, if closed { Outcome::Ok } else { Outcome::Ended });
         Ok(closed)
     }
 
@@ -257,7 +258,7 @@ impl Session {
     /// # Errors
     /// [`Ended`] when the session has ended.
     pub fn info(&self) -> Result<SessionInfo, Ended> {
-        let committed = lookup::access(&self.core, &self.slot, false)?;
+        let (committed, _) = lookup::access(&self.core, &self.slot, false)?;
         Ok(SessionInfo { id: Some(self.id.clone()), ..SessionInfo::of(&self.core, &self.slot, &committed) })
     }
 }

@@ -1,11 +1,11 @@
 //! Metrics: every handle registered once, names after Prometheus rules, labels from fixed sets.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram, Recorder};
 
-use crate::error::EndReason;
+use crate::error::{EndReason, UpdateError};
 use crate::id::{DEFAULT_KIND, Kind};
 
 /// What callers do, as a metric label.
@@ -21,51 +21,93 @@ pub(crate) enum Operation {
     Import,
 }
 
-const OPERATIONS: [(Operation, &str); 8] = [
-    (Operation::Create, "create"),
-    (Operation::Open, "open"),
-    (Operation::Read, "read"),
-    (Operation::Update, "update"),
-    (Operation::List, "list"),
-    (Operation::Close, "close"),
-    (Operation::Snapshot, "snapshot"),
-    (Operation::Import, "import"),
-];
+impl Operation {
+    /// In the order of their declaration, which is their place in tables.
+    const ALL: [(Self, &str); 8] = [
+        (Self::Create, "create"),
+        (Self::Open, "open"),
+        (Self::Read, "read"),
+        (Self::Update, "update"),
+        (Self::List, "list"),
+        (Self::Close, "close"),
+        (Self::Snapshot, "snapshot"),
+        (Self::Import, "import"),
+    ];
+}
 
-/// Every outcome an operation can be counted under.
-const OUTCOMES: [&str; 13] = [
-    "ok",
-    "rejected",
-    "ended",
-    "conflict",
-    "limit",
-    "overloaded",
-    "panicked",
-    "stopping",
-    "unavailable",
-    "unknown",
-    "exists",
-    "invalid",
-    "failed",
-];
+/// How an operation went, as a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Ok,
+    Rejected,
+    Ended,
+    Conflict,
+    Limit,
+    Overloaded,
+    Panicked,
+    Stopping,
+    Unavailable,
+    Unknown,
+    Exists,
+    Invalid,
+    Failed,
+}
+
+impl Outcome {
+    /// In the order of their declaration, which is their place in tables.
+    const ALL: [(Self, &str); 13] = [
+        (Self::Ok, "ok"),
+        (Self::Rejected, "rejected"),
+        (Self::Ended, "ended"),
+        (Self::Conflict, "conflict"),
+        (Self::Limit, "limit"),
+        (Self::Overloaded, "overloaded"),
+        (Self::Panicked, "panicked"),
+        (Self::Stopping, "stopping"),
+        (Self::Unavailable, "unavailable"),
+        (Self::Unknown, "unknown"),
+        (Self::Exists, "exists"),
+        (Self::Invalid, "invalid"),
+        (Self::Failed, "failed"),
+    ];
+
+    /// The outcome of an update.
+    pub(crate) const fn of_update<R, E>(result: &Result<R, UpdateError<E>>) -> Self {
+        match result {
+            Ok(_) => Self::Ok,
+            Err(UpdateError::Rejected(_)) => Self::Rejected,
+            Err(UpdateError::Ended(_)) => Self::Ended,
+            Err(UpdateError::Conflict(_)) => Self::Conflict,
+            Err(UpdateError::LimitExceeded(_)) => Self::Limit,
+            Err(UpdateError::Overloaded { .. }) => Self::Overloaded,
+            Err(UpdateError::Panicked { .. }) => Self::Panicked,
+            Err(UpdateError::Stopping) => Self::Stopping,
+            Err(UpdateError::Unavailable) => Self::Unavailable,
+        }
+    }
+}
 
 /// Kinds of sessions that always have a label of their own.
 pub(crate) const OWN_KINDS: [&str; 4] = [DEFAULT_KIND, "bucket", "global", "mcp"];
 const OTHER_KIND: &str = "other";
-/// One read in so many is timed; all are counted.
-const TIMED_READS: u32 = 64;
+/// One read or update in so many is timed; all are counted.
+const TIMED: u32 = 64;
+
+thread_local! {
+    /// Operations of this thread by kind, for [`Telemetry::sample`].
+    static OPERATIONS: [Cell<u32>; Operation::ALL.len()] = const { [const { Cell::new(0) }; Operation::ALL.len()] };
+}
 
 struct OperationHandles {
-    outcomes: Vec<Counter>,
+    outcomes: [Counter; Outcome::ALL.len()],
     seconds: Histogram,
 }
 
 /// The handles of one service.
 pub(crate) struct Telemetry {
-    operations: Vec<OperationHandles>,
+    operations: [OperationHandles; Operation::ALL.len()],
     created: Vec<(Box<str>, Counter)>,
     ended: Vec<(EndReason, Counter)>,
-    reads: AtomicU32,
     pub(crate) sessions_active: Gauge,
     pub(crate) mailbox_rejected: Counter,
     pub(crate) activations: Gauge,
@@ -84,16 +126,12 @@ impl Telemetry {
     pub(crate) fn register(kinds: &[Kind]) -> Self {
         describe();
         metrics::gauge!("sessile_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-        let operations = OPERATIONS
-            .iter()
-            .map(|(_, name)| OperationHandles {
-                outcomes: OUTCOMES
-                    .iter()
-                    .map(|outcome| metrics::counter!("sessile_operations_total", "operation" => *name, "outcome" => *outcome))
-                    .collect(),
-                seconds: metrics::histogram!("sessile_operation_duration_seconds", "operation" => *name),
-            })
-            .collect();
+        let operations = Operation::ALL.map(|(_, name)| OperationHandles {
+            outcomes: Outcome::ALL.map(
+                |(_, outcome)| metrics::counter!("sessile_operations_total", "operation" => name, "outcome" => outcome),
+            ),
+            seconds: metrics::histogram!("sessile_operation_duration_seconds", "operation" => name),
+        });
         let mut labels: Vec<Box<str>> = OWN_KINDS.iter().map(|kind| Box::from(*kind)).collect();
         labels.extend(kinds.iter().map(|kind| Box::from(kind.as_str())));
         labels.push(OTHER_KIND.into());
@@ -113,7 +151,6 @@ impl Telemetry {
             operations,
             created,
             ended,
-            reads: AtomicU32::new(0),
             sessions_active: metrics::gauge!("sessile_sessions_active"),
             mailbox_rejected: metrics::counter!("sessile_mailbox_rejected_total"),
             activations: metrics::gauge!("sessile_activations"),
@@ -129,31 +166,34 @@ impl Telemetry {
     }
 
     /// Counts one operation.
-    pub(crate) fn count(&self, operation: Operation, outcome: &str) {
-        let place = OUTCOMES.iter().position(|known| *known == outcome);
-        if let Some(counter) = self.handles(operation).and_then(|handles| handles.outcomes.get(place?)) {
+    pub(crate) fn count(&self, operation: Operation, outcome: Outcome) {
+        if let Some(counter) = self.handles(operation).and_then(|handles| handles.outcomes.get(outcome as usize)) {
             counter.increment(1);
         }
     }
 
     /// Counts one operation and how long it took.
-    pub(crate) fn observe(&self, operation: Operation, outcome: &str, took: Duration) {
+    pub(crate) fn observe(&self, operation: Operation, outcome: Outcome, took: Duration) {
         self.count(operation, outcome);
         if let Some(handles) = self.handles(operation) {
             handles.seconds.record(took.as_secs_f64());
         }
     }
 
-    /// Starts the clock for one read in 64: reads are short, and reading the time costs as much as they do.
-    pub(crate) fn time_read(&self) -> Option<Instant> {
-        self.reads.fetch_add(1, Ordering::Relaxed).is_multiple_of(TIMED_READS).then(Instant::now)
+    /// Starts the clock for one operation in 64, of a kind that takes hardly longer than reading the time does.
+    pub(crate) fn sample(operation: Operation) -> Option<Instant> {
+        // Counted for each thread: a common count would be passed from core to core with every operation.
+        OPERATIONS.with(|operations| {
+            let count = operations.get(operation as usize)?;
+            count.replace(count.get().wrapping_add(1)).is_multiple_of(TIMED).then(Instant::now)
+        })
     }
 
-    /// Counts one read, and its time if it was timed.
-    pub(crate) fn read(&self, outcome: &str, started: Option<Instant>) {
+    /// Counts one operation, and its time if it was timed.
+    pub(crate) fn sampled(&self, operation: Operation, outcome: Outcome, started: Option<Instant>) {
         match started {
-            Some(started) => self.observe(Operation::Read, outcome, started.elapsed()),
-            None => self.count(Operation::Read, outcome),
+            Some(started) => self.observe(operation, outcome, started.elapsed()),
+            None => self.count(operation, outcome),
         }
     }
 
@@ -173,7 +213,7 @@ impl Telemetry {
     }
 
     fn handles(&self, operation: Operation) -> Option<&OperationHandles> {
-        self.operations.get(OPERATIONS.iter().position(|(known, _)| *known == operation)?)
+        self.operations.get(operation as usize)
     }
 }
 
@@ -185,7 +225,7 @@ fn describe() {
     describe_histogram!(
         "sessile_operation_duration_seconds",
         Unit::Seconds,
-        "Time of operations; one read in 64 is timed."
+        "Time of operations; one read or update in 64 is timed."
     );
     describe_counter!("sessile_sessions_created_total", "Sessions created, by kind.");
     describe_counter!("sessile_sessions_ended_total", "Sessions ended, by reason.");
@@ -211,3 +251,14 @@ fn describe() {
 
 /// A recorder that a builder carries to `start`.
 pub type SharedRecorder = std::sync::Arc<dyn Recorder + Send + Sync>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_label_stands_at_its_own_place() {
+        assert!(Operation::ALL.iter().enumerate().all(|(place, (operation, _))| *operation as usize == place));
+        assert!(Outcome::ALL.iter().enumerate().all(|(place, (outcome, _))| *outcome as usize == place));
+    }
+}

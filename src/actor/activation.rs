@@ -32,6 +32,7 @@ impl Drop for Counted {
 pub(crate) fn lend(token: Token) {
     #[cfg(test)]
     let Some(token) = super::explored::lent(token) else { return };
+    token.set_active(false);
     let core = std::sync::Arc::clone(token.core());
     let Some(supervisor) = core.supervisor() else { return };
     let gauge = core.telemetry.activations.clone();
@@ -65,8 +66,10 @@ impl Actor for Activation {
     async fn handle(&self, myself: ActorRef<Message>, _: Message, state: &mut Lent) -> Result<(), ActorProcessingErr> {
         let Some((token, counted)) = state.take() else { return Ok(()) };
         token.core().fail_at(Step::Handle);
+        token.set_active(true);
         match token.run(ACTOR_BUDGET) {
             Ran::More(token) => {
+                token.set_active(false);
                 *state = Some((token, counted));
                 myself.send_message(Message::Run)?;
                 tokio::task::yield_now().await;

@@ -155,6 +155,9 @@ impl Capacity {
         before: u64,
         after: u64,
     ) -> Result<(), LimitExceeded> {
+        if before == after {
+            return Ok(());
+        }
         if let Some(freed) = before.checked_sub(after) {
             self.release(owner, freed);
             return Ok(());

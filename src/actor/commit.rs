@@ -16,10 +16,13 @@ pub(crate) enum CommitError {
 /// Publishes the next revision of a session. With snapshots as the only durability nothing has to be waited for.
 pub(crate) fn commit(core: &Core, slot: &Arc<Slot>, next: Committed) -> Result<(), CommitError> {
     let settle = |before, after| core.capacity.settle(&core.config, &slot.identity.owner, before, after);
+    let bytes = next.bytes;
     match slot.publish(Arc::new(next), settle) {
         Swap::Done(old) => {
+            if old.bytes != bytes {
+                core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
+            }
             core.superseded(old);
-            core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
             core.changed();
             Ok(())
         }

@@ -1,7 +1,7 @@
 //! What all sessions of one service share.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 
 use ractor::ActorCell;
 use tokio::runtime::Handle;
@@ -129,7 +129,7 @@ impl Core {
 /// Whether there is anything that the files do not hold.
 #[derive(Default)]
 pub(crate) struct Changes {
-    commits: AtomicU64,
+    committed: AtomicBool,
     touched: AtomicBool,
     noticed: AtomicBool,
 }
@@ -137,13 +137,18 @@ pub(crate) struct Changes {
 impl Changes {
     /// Notes a commit, a creation or an end; true for the first since [`Changes::take`].
     fn mark(&self) -> bool {
-        self.commits.fetch_add(1, Ordering::AcqRel);
+        // What was published is seen by whoever takes the mark away, or the mark is made anew: nothing is written where it
+        // stands already, or every commit would take this line from the last one's core.
+        fence(Ordering::SeqCst);
+        if !self.committed.load(Ordering::Relaxed) {
+            self.committed.store(true, Ordering::SeqCst);
+        }
         !self.noticed.load(Ordering::Acquire) && !self.noticed.swap(true, Ordering::AcqRel)
     }
 
     /// Whether a commit, a creation or an end waits to be written.
     fn pending(&self) -> bool {
-        self.commits.load(Ordering::Acquire) > 0
+        self.committed.load(Ordering::Acquire)
     }
 
     /// Notes that a read moved a deadline: files should learn of it, in their own time.
@@ -157,7 +162,9 @@ impl Changes {
     pub(crate) fn take(&self) -> bool {
         self.noticed.store(false, Ordering::Release);
         let touched = self.touched.swap(false, Ordering::AcqRel);
-        self.commits.swap(0, Ordering::AcqRel) > 0 || touched
+        let committed = self.committed.swap(false, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        committed || touched
     }
 
     /// Puts back what was taken for a snapshot that then failed.

@@ -25,7 +25,7 @@ use crate::snapshot::{
     FileError, FileHeader, Item, ReadOptions, RecordError, SessionRecord, Writer, entries_codec, read, verify,
 };
 use crate::state::Json;
-use crate::telemetry::Operation;
+use crate::telemetry::{Operation, Outcome};
 use crate::time::Timestamp;
 
 impl Core {
@@ -73,7 +73,7 @@ impl Core {
                 }
             }
         }
-        self.telemetry.observe(Operation::Import, "ok", started.elapsed());
+        self.telemetry.observe(Operation::Import, Outcome::Ok, started.elapsed());
         Ok(report)
     }
 

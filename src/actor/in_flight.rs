@@ -1,7 +1,7 @@
 //! Work that was accepted and is not done yet: what a drain waits for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
@@ -11,11 +11,16 @@ use super::core::Core;
 #[derive(Default)]
 pub(crate) struct InFlight {
     count: AtomicU64,
+    /// Whether anybody waits for the end of it; until then nobody needs to be told.
+    awaited: AtomicBool,
     idle: Notify,
 }
 
 /// One piece of accepted work; done when dropped.
 pub(crate) struct Accepted(Arc<Core>);
+
+/// The same, of somebody who waits for it.
+pub(crate) struct Passing<'a>(&'a InFlight);
 
 impl InFlight {
     /// Accepts work, unless the service takes no more.
@@ -32,8 +37,22 @@ impl InFlight {
         self.count.load(Ordering::SeqCst)
     }
 
+    /// Accepts work that is done before its caller returns.
+    pub(crate) fn pass(core: &Core) -> Option<Passing<'_>> {
+        core.in_flight.count.fetch_add(1, Ordering::SeqCst);
+        let passing = Passing(&core.in_flight);
+        core.is_running().then_some(passing)
+    }
+
+    fn leave(&self) {
+        if self.count.fetch_sub(1, Ordering::SeqCst) == 1 && self.awaited.load(Ordering::SeqCst) {
+            self.idle.notify_waiters();
+        }
+    }
+
     /// Waits until nothing is in flight.
     pub(crate) async fn settled(&self) {
+        self.awaited.store(true, Ordering::SeqCst);
         loop {
             let mut idle = std::pin::pin!(self.idle.notified());
             idle.as_mut().enable();
@@ -47,8 +66,12 @@ impl InFlight {
 
 impl Drop for Accepted {
     fn drop(&mut self) {
-        if self.0.in_flight.count.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.0.in_flight.idle.notify_waiters();
-        }
+        self.0.in_flight.leave();
+    }
+}
+
+impl Drop for Passing<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
     }
 }

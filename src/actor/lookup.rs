@@ -10,6 +10,7 @@ use crate::error::{Ended, IdError, OpenError};
 use crate::id::{ParsedId, SessionDigest, SessionId, chosen_digest, generated_digest};
 use crate::principal::OwnerKey;
 use crate::state::Committed;
+use crate::time::Timestamp;
 
 /// Where an id leads for this owner.
 pub(crate) fn digest(owner: &OwnerKey, id: &str) -> Result<(SessionId, SessionDigest), IdError> {
@@ -43,8 +44,8 @@ pub(crate) fn find(core: &Core, owner: &OwnerKey, digest: &SessionDigest) -> Res
     }
 }
 
-/// The committed state, if the session is alive; an end that is due happens here.
-pub(crate) fn access(core: &Core, slot: &Arc<Slot>, touch: bool) -> Result<Arc<Committed>, Ended> {
+/// The committed state and the time of this access, if the session is alive; an end that is due happens here.
+pub(crate) fn access(core: &Core, slot: &Arc<Slot>, touch: bool) -> Result<(Arc<Committed>, Timestamp), Ended> {
     loop {
         let now = core.clock.now();
         match slot.live(now, touch) {
@@ -52,7 +53,7 @@ pub(crate) fn access(core: &Core, slot: &Arc<Slot>, touch: bool) -> Result<Arc<C
                 if touch {
                     core.changes.touch();
                 }
-                return Ok(committed);
+                return Ok((committed, now));
             }
             Err(Gone::Ended(ended)) => return Err(ended),
             Err(Gone::Due) => {

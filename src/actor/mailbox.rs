@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 #[cfg(not(test))]
@@ -13,7 +14,17 @@ use super::core::Core;
 use super::explored::Mutex;
 use super::planted::Bug;
 use super::slot::Slot;
-use super::token::Token;
+use super::token::{OwnTurn, Token};
+
+/// How often a caller looks whether the mailbox comes free before it queues its turn, and how long between two looks.
+const LOOKS: u32 = 16;
+const PAUSES: u32 = 32;
+
+const FREE: u8 = 0;
+/// Turns are being run this very moment, one after another.
+const ACTIVE: u8 = 1;
+/// The token is on its way to somebody.
+const AWAY: u8 = 2;
 
 /// What a turn does when its time comes; it answers its caller itself.
 pub(crate) type Job = Box<dyn FnOnce(&Arc<Core>, &Arc<Slot>) + Send>;
@@ -29,6 +40,8 @@ pub(crate) enum Turn {
 /// The mailbox of one session.
 pub(crate) struct Mailbox {
     permits: Semaphore,
+    /// What `inner` says of the run, to look at without its lock.
+    run: AtomicU8,
     inner: Mutex<Inner>,
 }
 
@@ -51,7 +64,7 @@ impl Drop for Permit {
 
 impl Mailbox {
     pub(crate) fn new(turns: usize) -> Self {
-        Self { permits: Semaphore::new(turns), inner: Mutex::default() }
+        Self { permits: Semaphore::new(turns), run: AtomicU8::new(FREE), inner: Mutex::default() }
     }
 
     /// A place if one is free now.
@@ -84,7 +97,31 @@ impl Mailbox {
         }
     }
 
+    /// The run token for a caller's own turn, if nobody runs the mailbox or whoever does is about to be done.
+    ///
+    /// Most turns take less time than it takes to queue one and to be woken by its answer.
+    pub(crate) fn soon<'a>(core: &'a Arc<Core>, slot: &'a Arc<Slot>) -> Option<OwnTurn<'a>> {
+        for _ in 0..LOOKS {
+            match slot.mailbox.run.load(Ordering::Relaxed) {
+                FREE => {
+                    let mut inner = slot.mailbox.inner.lock();
+                    if !std::mem::replace(&mut inner.running, true) {
+                        slot.mailbox.run.store(ACTIVE, Ordering::Relaxed);
+                        return Some(OwnTurn::new(core, slot));
+                    }
+                }
+                ACTIVE if core.sometimes(Bug::TwoTokens) => return Some(OwnTurn::new(core, slot)),
+                // Looked at and not locked: whoever runs turns needs the lock.
+                ACTIVE => (0..PAUSES).for_each(|_| std::hint::spin_loop()),
+                // Whoever is to run it is on no processor yet, and to wait here may keep it off this one.
+                _ => return None,
+            }
+        }
+        None
+    }
+
     /// The run token, if nobody runs the mailbox.
+    #[cfg(test)]
     pub(crate) fn try_run(core: &Arc<Core>, slot: &Arc<Slot>) -> Option<Token> {
         let mut inner = slot.mailbox.inner.lock();
         if inner.running && !core.sometimes(Bug::TwoTokens) {
@@ -102,7 +139,13 @@ impl Mailbox {
             return None;
         }
         inner.running = true;
+        slot.mailbox.run.store(ACTIVE, Ordering::Relaxed);
         Some(Token::new(core, slot))
+    }
+
+    /// Notes whether turns are being run this very moment, or the token is on its way to somebody.
+    pub(crate) fn set_active(&self, active: bool) {
+        self.run.store(if active { ACTIVE } else { AWAY }, Ordering::Relaxed);
     }
 
     /// The next turn; `None` also ends the run, in one step, so that a turn queued meanwhile finds somebody.
@@ -114,14 +157,20 @@ impl Mailbox {
             drop(inner);
             inner = self.inner.lock();
         }
-        inner.running = turn.is_some();
+        if turn.is_none() {
+            inner.running = false;
+            self.run.store(FREE, Ordering::Relaxed);
+        }
         turn
     }
 
     /// Ends the run if nothing waits; says whether something does.
     pub(crate) fn rest_if_empty(&self) -> bool {
         let mut inner = self.inner.lock();
-        inner.running = !inner.queue.is_empty();
+        if inner.queue.is_empty() {
+            inner.running = false;
+            self.run.store(FREE, Ordering::Relaxed);
+        }
         inner.running
     }
 
@@ -137,6 +186,7 @@ impl Mailbox {
         let turns = {
             let mut inner = self.inner.lock();
             inner.running = false;
+            self.run.store(FREE, Ordering::Relaxed);
             inner.failed_starts = 0;
             std::mem::take(&mut inner.queue)
         };

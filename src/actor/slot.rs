@@ -10,7 +10,7 @@ use super::mailbox::Mailbox;
 use super::owners::OwnerSlot;
 use crate::error::{EndReason, Ended};
 use crate::id::{Kind, SessionDigest};
-use crate::state::{Committed, Lifetime, Metadata};
+use crate::state::{Committed, Lifetime};
 use crate::time::{Timestamp, micros};
 
 /// What part a session plays for its owner.
@@ -52,9 +52,9 @@ pub(crate) struct Slot {
 const NEVER: u64 = u64::MAX;
 
 /// Held for the clone or the swap of a pointer alone; no user code ever runs under it.
-struct Cell {
-    committed: Arc<Committed>,
-    ended: Option<Ended>,
+enum Cell {
+    Live(Arc<Committed>),
+    Ended(Ended),
 }
 
 /// Why an access found no live session.
@@ -77,6 +77,7 @@ pub(crate) enum Swap {
 
 impl Slot {
     pub(crate) fn new(identity: Identity, committed: Committed, last_active: Timestamp, turns: usize) -> Self {
+        let committed = Arc::new(committed);
         let slot = Self {
             identity,
             mailbox: Mailbox::new(turns),
@@ -84,36 +85,42 @@ impl Slot {
             idle: AtomicU64::new(NEVER),
             ends_at: AtomicU64::new(NEVER),
             quiet_until: AtomicU64::new(NEVER),
-            cell: Mutex::new(Cell { committed: Arc::new(committed), ended: None }),
+            cell: Mutex::new(Cell::Live(Arc::clone(&committed))),
         };
-        slot.mirror(&slot.cell.lock().committed);
+        slot.mirror(&committed);
         slot
     }
 
     /// The committed state, touched if asked. The only thing a read does.
     pub(crate) fn live(&self, now: Timestamp, touch: bool) -> Result<Arc<Committed>, Gone> {
         let cell = self.cell.lock();
-        if let Some(ended) = cell.ended {
-            return Err(Gone::Ended(ended));
-        }
+        let committed = match &*cell {
+            Cell::Live(committed) => committed,
+            Cell::Ended(ended) => return Err(Gone::Ended(*ended)),
+        };
         if self.due(now).is_some() {
             return Err(Gone::Due);
         }
-        if touch {
+        if touch && self.last_active.load(Ordering::Relaxed) < now.as_micros() {
             self.last_active.fetch_max(now.as_micros(), Ordering::Relaxed);
         }
-        Ok(Arc::clone(&cell.committed))
+        Ok(Arc::clone(committed))
     }
 
     /// The committed state whether or not its deadline has passed; `None` once ended. For files and listings.
     pub(crate) fn peek(&self) -> Option<Arc<Committed>> {
-        let cell = self.cell.lock();
-        cell.ended.is_none().then(|| Arc::clone(&cell.committed))
+        match &*self.cell.lock() {
+            Cell::Live(committed) => Some(Arc::clone(committed)),
+            Cell::Ended(_) => None,
+        }
     }
 
     /// How the session ended, if it has.
     pub(crate) fn ended(&self) -> Option<Ended> {
-        self.cell.lock().ended
+        match &*self.cell.lock() {
+            Cell::Live(_) => None,
+            Cell::Ended(ended) => Some(*ended),
+        }
     }
 
     /// The end that its deadline brings, if that has passed. Looks at atomics alone.
@@ -153,25 +160,27 @@ impl Slot {
         settle: impl FnOnce(u64, u64) -> Result<(), crate::error::LimitExceeded>,
     ) -> Swap {
         let mut cell = self.cell.lock();
-        if let Some(ended) = cell.ended {
-            return Swap::Ended(ended);
-        }
-        if let Err(limit) = settle(cell.committed.bytes, next.bytes) {
+        let committed = match &mut *cell {
+            Cell::Live(committed) => committed,
+            Cell::Ended(ended) => return Swap::Ended(*ended),
+        };
+        if let Err(limit) = settle(committed.bytes, next.bytes) {
             return Swap::Refused(limit);
         }
         self.mirror(&next);
-        Swap::Done(std::mem::replace(&mut cell.committed, next))
+        Swap::Done(std::mem::replace(committed, next))
     }
 
     /// Replaces `base` by an equal state without its expired entries, if `base` is still the committed one.
     pub(crate) fn purge(&self, base: &Arc<Committed>, purged: Arc<Committed>) -> Option<u64> {
         let mut cell = self.cell.lock();
-        if cell.ended.is_some() || !Arc::ptr_eq(&cell.committed, base) {
+        let Cell::Live(committed) = &mut *cell else { return None };
+        if !Arc::ptr_eq(committed, base) {
             return None;
         }
         let freed = base.bytes.saturating_sub(purged.bytes);
         self.mirror(&purged);
-        cell.committed = purged;
+        *committed = purged;
         Some(freed)
     }
 
@@ -180,13 +189,14 @@ impl Slot {
     /// `end` runs under the lock: what it writes down stands before anybody finds the session ended.
     pub(crate) fn finish(&self, end: impl FnOnce(&Self) -> Option<Ended>) -> Option<(Ended, Arc<Committed>)> {
         let mut cell = self.cell.lock();
-        if cell.ended.is_some() {
+        if let Cell::Ended(_) = *cell {
             return None;
         }
         let ended = end(self)?;
-        cell.ended = Some(ended);
-        let empty = Committed::new(Metadata::default(), cell.committed.lifetime);
-        Some((ended, std::mem::replace(&mut cell.committed, Arc::new(empty))))
+        match std::mem::replace(&mut *cell, Cell::Ended(ended)) {
+            Cell::Live(last) => Some((ended, last)),
+            Cell::Ended(_) => None,
+        }
     }
 
     fn mirror(&self, committed: &Committed) {

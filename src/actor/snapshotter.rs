@@ -210,7 +210,7 @@ async fn take(core: &Arc<Core>, state: &mut State) -> Answer {
         Ok(Ok(written)) => {
             core.telemetry.snapshot_bytes.set(written.bytes as f64);
             core.telemetry.snapshot_last_success.set(taken_at.as_micros() as f64 / 1e6);
-            core.telemetry.observe(crate::telemetry::Operation::Snapshot, "ok", took);
+            core.telemetry.observe(crate::telemetry::Operation::Snapshot, crate::telemetry::Outcome::Ok, took);
             let (sessions, tombstones) = (written.summary.sessions, written.summary.tombstones);
             tracing::debug!(bytes = written.bytes, sessions, millis = took.as_millis() as u64, "snapshot written");
             Ok(SnapshotReport { path: written.path, bytes: written.bytes, sessions, tombstones, taken_at, took })
@@ -224,7 +224,7 @@ fn failed(core: &Core, took: Duration, error: Box<dyn std::error::Error + Send +
     // What the failed one was to hold is still to be written.
     core.changes.put_back();
     core.telemetry.snapshot_failures.increment(1);
-    core.telemetry.observe(crate::telemetry::Operation::Snapshot, "failed", took);
+    core.telemetry.observe(crate::telemetry::Operation::Snapshot, crate::telemetry::Outcome::Failed, took);
     SnapshotError::Write(error)
 }
 

@@ -23,6 +23,36 @@ pub(crate) struct Token {
     armed: bool,
 }
 
+/// The run token in the hands of a caller with a turn of its own. It borrows, since mostly nothing else waits.
+pub(crate) struct OwnTurn<'a> {
+    core: &'a Arc<Core>,
+    slot: &'a Arc<Slot>,
+    armed: bool,
+}
+
+impl<'a> OwnTurn<'a> {
+    /// For the mailbox alone, which has just marked itself running.
+    pub(crate) fn new(core: &'a Arc<Core>, slot: &'a Arc<Slot>) -> Self {
+        Self { core, slot, armed: true }
+    }
+
+    /// The turn is done: a few of the others' are run, if any wait, and the rest goes to an actor.
+    pub(crate) fn finish(mut self) {
+        self.armed = false;
+        if self.slot.mailbox.rest_if_empty() {
+            Token::new(self.core, self.slot).finish();
+        }
+    }
+}
+
+impl Drop for OwnTurn<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            drop(Token::new(self.core, self.slot));
+        }
+    }
+}
+
 /// What a run of turns came to.
 pub(crate) enum Ran {
     /// Nothing waits any more; the token is gone.
@@ -43,6 +73,11 @@ impl Token {
         &self.core
     }
 
+    /// Notes whether turns are being run this very moment, or the token is on its way to somebody.
+    pub(crate) fn set_active(&self, active: bool) {
+        self.slot.mailbox.set_active(active);
+    }
+
     /// Runs up to `budget` waiting turns.
     pub(crate) fn run(mut self, budget: usize) -> Ran {
         for _ in 0..budget {
@@ -53,6 +88,7 @@ impl Token {
                 }
                 Some(Turn::Inline(job)) => self.turn(job),
                 Some(Turn::Blocking(job)) => {
+                    self.slot.mailbox.set_active(false);
                     let runtime = self.core.runtime.clone();
                     let rest = move || {
                         self.turn(job);

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -17,7 +17,7 @@ use super::sabotage::Step;
 use super::slot::Slot;
 use crate::error::{Conflict, Revision, UpdateError};
 use crate::state::Draft;
-use crate::telemetry::Operation;
+use crate::telemetry::{Operation, Outcome, Telemetry};
 
 /// A closure that takes longer than this is logged: it holds its thread and everybody behind it.
 const OVERRUN: Duration = Duration::from_millis(100);
@@ -60,6 +60,25 @@ pub(crate) async fn update<R, E, F>(
     expected: Option<Revision>,
     patience: Patience,
     place: Place,
+    run: F,
+) -> Result<Updated<R>, UpdateError<E>>
+where
+    R: Send + 'static,
+    E: Send + 'static,
+    F: FnMut(&mut Draft) -> Result<R, E> + Send + 'static,
+{
+    let started = Telemetry::sample(Operation::Update);
+    let result = queue_or_run(core, slot, expected, patience, place, run).await;
+    core.telemetry.sampled(Operation::Update, Outcome::of_update(&result), started);
+    result
+}
+
+async fn queue_or_run<R, E, F>(
+    core: &Arc<Core>,
+    slot: &Arc<Slot>,
+    expected: Option<Revision>,
+    patience: Patience,
+    place: Place,
     mut run: F,
 ) -> Result<Updated<R>, UpdateError<E>>
 where
@@ -67,42 +86,32 @@ where
     E: Send + 'static,
     F: FnMut(&mut Draft) -> Result<R, E> + Send + 'static,
 {
-    let started = Instant::now();
-    let result = async {
-        if !core.is_running() {
-            return Err(UpdateError::Stopping);
-        }
-        let permit = permit(core, slot, patience).await?;
-        // Accepted with its place, not before: a drain waits for what is accepted, and a caller that waits in line may
-        // never be polled again.
-        let accepted = InFlight::enter(core).ok_or(UpdateError::Stopping)?;
-        if place == Place::Anywhere
-            && let Some(token) = Mailbox::try_run(core, slot)
-        {
-            let result = perform(core, slot, expected, &mut run);
-            core.give_back(permit);
-            drop(accepted);
-            token.finish();
-            return result;
-        }
-        let (reply, answer) = oneshot::channel();
-        let job = job(permit, accepted, reply, expected, run);
-        let turn = if place == Place::Blocking { Turn::Blocking(job) } else { Turn::Inline(job) };
-        if let Some(token) = Mailbox::push(core, slot, turn) {
-            token.finish();
-        }
-        // A turn that was dropped unrun drops its reply.
-        answer
-            .await
-            .unwrap_or_else(|_| Err(if core.is_stopped() { UpdateError::Stopping } else { UpdateError::Unavailable }))
+    if !core.is_running() {
+        return Err(UpdateError::Stopping);
     }
-    .await;
-    core.telemetry.observe(
-        Operation::Update,
-        result.as_ref().map_or_else(|error| error.label(), |_| "ok"),
-        started.elapsed(),
-    );
-    result
+    // A turn that waits for nobody takes no place in the mailbox.
+    if place == Place::Anywhere
+        && let Some(token) = Mailbox::soon(core, slot)
+    {
+        let _accepted = InFlight::pass(core).ok_or(UpdateError::Stopping)?;
+        let result = perform(core, slot, expected, &mut run);
+        token.finish();
+        return result;
+    }
+    let permit = permit(core, slot, patience).await?;
+    // Accepted with its place, not before: a drain waits for what is accepted, and a caller that waits in line may
+    // never be polled again.
+    let accepted = InFlight::enter(core).ok_or(UpdateError::Stopping)?;
+    let (reply, answer) = oneshot::channel();
+    let job = job(permit, accepted, reply, expected, run);
+    let turn = if place == Place::Blocking { Turn::Blocking(job) } else { Turn::Inline(job) };
+    if let Some(token) = Mailbox::push(core, slot, turn) {
+        token.finish();
+    }
+    // A turn that was dropped unrun drops its reply.
+    answer
+        .await
+        .unwrap_or_else(|_| Err(if core.is_stopped() { UpdateError::Stopping } else { UpdateError::Unavailable }))
 }
 
 async fn permit<E>(core: &Core, slot: &Arc<Slot>, patience: Patience) -> Result<Permit, UpdateError<E>> {
@@ -134,12 +143,13 @@ where
     F: FnMut(&mut Draft) -> Result<R, E> + Send + 'static,
 {
     Box::new(move |core, slot| {
+        // Its place in line is free as soon as it leaves it.
+        core.give_back(permit);
         if reply.is_closed() {
             core.cancelled(slot, &mut run);
             return;
         }
         let result = perform(core, slot, expected, &mut run);
-        core.give_back(permit);
         // What the closure captured may panic when it is let go; the turn is over by then, and its answer stands.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(run)));
         // The caller may have gone meanwhile; what it asked for is done all the same.
@@ -156,18 +166,18 @@ pub(super) fn perform<R, E>(
     run: &mut impl FnMut(&mut Draft) -> Result<R, E>,
 ) -> Result<Updated<R>, UpdateError<E>> {
     core.fail_at(Step::Stage);
-    let base = core.stale(Bug::StaleBase, access(core, slot, true)?);
+    let (base, now) = access(core, slot, true)?;
+    let base = core.stale(Bug::StaleBase, base);
     let current = base.revision;
     if let Some(expected) = expected.filter(|expected| *expected != current) {
         return Err(UpdateError::Conflict(Conflict { expected, current }));
     }
-    let started = Instant::now();
-    let mut draft = Draft::stage(base, core.clock.now(), core.limits(slot.identity.role));
+    let mut draft = Draft::stage(base, now, core.limits(slot.identity.role));
     let outcome = match core.planted(Bug::NoCatch) {
         false => catch_unwind(AssertUnwindSafe(|| run(&mut draft))),
         true => Ok(run(&mut draft)),
     };
-    let took = started.elapsed();
+    let took = core.clock.now().since(now);
     if took > OVERRUN {
         tracing::warn!(session = %slot.identity.digest.tag(), millis = took.as_millis() as u64, "an update held its session for long");
     }

@@ -81,10 +81,12 @@ async fn a_caller_in_line_that_is_never_polled_again_holds_up_no_drain() {
     let service = SessionService::builder().mailbox_turns(1_usize).start().await.unwrap();
     let session = service.owner(&alice()).create(NewSession::default()).await.unwrap();
     let held = hold(&session);
+    let mut queued = Box::pin(session.increment("n", 1));
     let mut in_line = Box::pin(session.increment("n", 1));
-    assert!(poll_once(&mut in_line).is_pending());
+    assert!(poll_once(&mut queued).is_pending() && poll_once(&mut in_line).is_pending());
     held.release().unwrap();
     tokio::time::timeout(secs(60), service.drain()).await.expect("the drain waits for it").unwrap();
+    assert_eq!(queued.await.unwrap().value, 1);
     assert!(matches!(in_line.await, Err(UpdateError::Stopping)));
 }
 
