@@ -139,6 +139,7 @@ pub(crate) fn finish_create(
         Err(CreateError::AlreadyExists) => "exists",
         Err(CreateError::Ended(_)) => "ended",
         Err(CreateError::LimitExceeded(_)) => "limit",
+        Err(CreateError::Overloaded(_)) => "overloaded",
         Err(CreateError::Stopping) => "stopping",
         Err(_) => "invalid",
     };

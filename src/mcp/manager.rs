@@ -78,7 +78,7 @@ impl SessionManager for Manager {
             Err(error) => {
                 scope.note(match error {
                     CreateError::LimitExceeded(_) => Outcome::Full,
-                    CreateError::Stopping => Outcome::Unavailable,
+                    CreateError::Stopping | CreateError::Overloaded(_) => Outcome::Unavailable,
                     _ => Outcome::Failed,
                 });
                 tracing::warn!(%error, "no protocol session was created");

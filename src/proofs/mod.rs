@@ -6,5 +6,6 @@
 
 #![allow(clippy::print_stdout, reason = "figures and seeds are what a proof prints")]
 
+mod bounded;
 mod isolation;
 mod proving;
