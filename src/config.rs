@@ -37,6 +37,12 @@ pub const DEFAULT_MAX_TOTAL_BYTES: u64 = 1 << 30;
 pub const DEFAULT_MAILBOX_TURNS: usize = 64;
 /// How long an update waits for its place in the mailbox.
 pub const DEFAULT_UPDATE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Callers in line for a place in one mailbox: so few that one flooded session leaves most of the service to others.
+pub const DEFAULT_MAILBOX_LINE: u32 = 1_024;
+/// Updates and creates in flight in all, those in line among them.
+pub const DEFAULT_MAX_IN_FLIGHT: u64 = 65_536;
+/// How long an update's closure may run before it counts as an overrun: 100 milliseconds.
+pub const DEFAULT_OVERRUN_AFTER: Duration = Duration::from_millis(100);
 /// Remembered ends in all.
 pub const DEFAULT_MAX_TOMBSTONES: usize = 100_000;
 /// Remembered ends of one owner.
@@ -131,6 +137,12 @@ pub(crate) struct Config {
     pub(crate) mailbox_turns: usize,
     #[garde(custom(positive))]
     pub(crate) update_timeout: Duration,
+    #[garde(range(min = 1, max = 1 << 20))]
+    pub(crate) mailbox_line: u32,
+    #[garde(range(min = 1, max = 1 << 30))]
+    pub(crate) max_in_flight: u64,
+    #[garde(custom(positive))]
+    pub(crate) overrun_after: Duration,
     #[garde(range(min = 1, max = 100_000_000))]
     pub(crate) max_tombstones: usize,
     #[garde(range(min = 1, max = 100_000_000))]
@@ -164,6 +176,9 @@ impl Default for Config {
             max_total_bytes: DEFAULT_MAX_TOTAL_BYTES,
             mailbox_turns: DEFAULT_MAILBOX_TURNS,
             update_timeout: DEFAULT_UPDATE_TIMEOUT,
+            mailbox_line: DEFAULT_MAILBOX_LINE,
+            max_in_flight: DEFAULT_MAX_IN_FLIGHT,
+            overrun_after: DEFAULT_OVERRUN_AFTER,
             max_tombstones: DEFAULT_MAX_TOMBSTONES,
             max_tombstones_per_owner: DEFAULT_MAX_TOMBSTONES_PER_OWNER,
             bind_client: false,

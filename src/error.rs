@@ -235,6 +235,28 @@ pub struct Conflict {
     pub current: Revision,
 }
 
+/// Where an update or a create found no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Overload {
+    /// The session's mailbox stayed full for as long as the caller was willing to wait.
+    Mailbox,
+    /// As many callers wait for a place in the session's mailbox as may.
+    Line,
+    /// As many updates and creates are in flight as the service takes.
+    Service,
+}
+
+impl fmt::Display for Overload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mailbox => "the session's mailbox is full; send it fewer updates at a time, or try again later",
+            Self::Line => "too many wait for this session; send it fewer updates at a time, or try again later",
+            Self::Service => "the service has as much in flight as it takes; try again in a moment",
+        })
+    }
+}
+
 /// Why an update was not applied. Nothing of it was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -251,10 +273,12 @@ pub enum UpdateError<E = DraftError> {
     /// A cap on the session, its owner or the service.
     #[error(transparent)]
     LimitExceeded(#[from] LimitExceeded),
-    /// The mailbox stayed full for as long as the caller was willing to wait.
-    #[error("overloaded: the mailbox stayed full for {waited:?}; try again later")]
+    /// There was no room for one more: in the session's mailbox, in the line for it, or in the whole service.
+    #[error("overloaded after {waited:?}: {met}")]
     Overloaded {
-        /// How long the caller waited; zero for `try_update`.
+        /// Where there was no room.
+        met: Overload,
+        /// How long the caller waited: the update's timeout for a mailbox that stayed full, else zero.
         waited: Duration,
     },
     /// The update panicked; the session is as it was.
@@ -279,7 +303,7 @@ impl<E> UpdateError<E> {
             Self::Ended(ended) => UpdateError::Ended(ended),
             Self::Conflict(conflict) => UpdateError::Conflict(conflict),
             Self::LimitExceeded(limit) => UpdateError::LimitExceeded(limit),
-            Self::Overloaded { waited } => UpdateError::Overloaded { waited },
+            Self::Overloaded { met, waited } => UpdateError::Overloaded { met, waited },
             Self::Panicked { message } => UpdateError::Panicked { message },
             Self::Stopping => UpdateError::Stopping,
             Self::Unavailable => UpdateError::Unavailable,
@@ -343,6 +367,9 @@ pub enum CreateError {
     /// Metadata that is not usable.
     #[error("the metadata is not usable: {0}")]
     Metadata(String),
+    /// As many updates and creates are in flight as the service takes.
+    #[error("overloaded: {0}")]
+    Overloaded(Overload),
     /// The service is draining or stopped.
     #[error("the service is shutting down and creates no more sessions; connect again in a moment")]
     Stopping,

@@ -59,8 +59,8 @@ pub use actor::sweep::SweepReport;
 pub use actor::turn::Updated;
 pub use config::{AtCapacity, Format};
 pub use error::{
-    Conflict, CreateError, DraftError, EndReason, Ended, IdError, Limit, LimitExceeded, OpenError, ReadError, Revision,
-    UpdateError,
+    Conflict, CreateError, DraftError, EndReason, Ended, IdError, Limit, LimitExceeded, OpenError, Overload, ReadError,
+    Revision, UpdateError,
 };
 pub use id::{Kind, SessionId};
 pub use owner::{AnonymousOwner, Cursor, CursorError, ListQuery, Operator, Owner, Page, Stats};
@@ -74,12 +74,13 @@ pub use time::{Clock, TimeSource, Timestamp};
 /// The defaults of every option, and the caps that are not options.
 pub mod defaults {
     pub use crate::config::{
-        DEFAULT_GENERATIONS, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAILBOX_TURNS, DEFAULT_MAX_BUCKET_BYTES,
-        DEFAULT_MAX_BUCKET_ENTRIES, DEFAULT_MAX_ENTRIES, DEFAULT_MAX_KEY_BYTES, DEFAULT_MAX_LIFETIME,
-        DEFAULT_MAX_OWNER_BYTES, DEFAULT_MAX_SESSION_BYTES, DEFAULT_MAX_SESSIONS, DEFAULT_MAX_SESSIONS_PER_OWNER,
-        DEFAULT_MAX_TOMBSTONES, DEFAULT_MAX_TOMBSTONES_PER_OWNER, DEFAULT_MAX_TOTAL_BYTES, DEFAULT_MAX_VALUE_BYTES,
-        DEFAULT_SNAPSHOT_EVERY, DEFAULT_SWEEP_EVERY, DEFAULT_UPDATE_TIMEOUT, MAX_CUSTOM_BYTES, MAX_DEPTH, MAX_TAGS,
-        MAX_TEXT_BYTES, MAX_TIMEOUT,
+        DEFAULT_GENERATIONS, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAILBOX_LINE, DEFAULT_MAILBOX_TURNS,
+        DEFAULT_MAX_BUCKET_BYTES, DEFAULT_MAX_BUCKET_ENTRIES, DEFAULT_MAX_ENTRIES, DEFAULT_MAX_IN_FLIGHT,
+        DEFAULT_MAX_KEY_BYTES, DEFAULT_MAX_LIFETIME, DEFAULT_MAX_OWNER_BYTES, DEFAULT_MAX_SESSION_BYTES,
+        DEFAULT_MAX_SESSIONS, DEFAULT_MAX_SESSIONS_PER_OWNER, DEFAULT_MAX_TOMBSTONES, DEFAULT_MAX_TOMBSTONES_PER_OWNER,
+        DEFAULT_MAX_TOTAL_BYTES, DEFAULT_MAX_VALUE_BYTES, DEFAULT_OVERRUN_AFTER, DEFAULT_SNAPSHOT_EVERY,
+        DEFAULT_SWEEP_EVERY, DEFAULT_UPDATE_TIMEOUT, MAX_CUSTOM_BYTES, MAX_DEPTH, MAX_TAGS, MAX_TEXT_BYTES,
+        MAX_TIMEOUT,
     };
     pub use crate::id::DEFAULT_KIND;
     pub use crate::principal::MAX_IDENTITY_BYTES;

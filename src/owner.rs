@@ -139,6 +139,7 @@ pub(crate) fn finish_create(
         Err(CreateError::AlreadyExists) => Outcome::Exists,
         Err(CreateError::Ended(_)) => Outcome::Ended,
         Err(CreateError::LimitExceeded(_)) => Outcome::Limit,
+        Err(CreateError::Overloaded(_)) => Outcome::Overloaded,
         Err(CreateError::Stopping) => Outcome::Stopping,
         Err(_) => Outcome::Invalid,
     };

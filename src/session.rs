@@ -141,7 +141,7 @@ impl Session {
     /// Like [`Session::update`], but never waits in line for a place in the mailbox.
     ///
     /// # Errors
-    /// [`UpdateError::Overloaded`] when the mailbox is full; else as [`Session::update`].
+    /// [`UpdateError::Overloaded`] when the mailbox or the service is full; else as [`Session::update`].
     pub async fn try_update<R, E, F>(&self, run: F) -> Result<Updated<R>, UpdateError<E>>
     where
         R: Send + 'static,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram, Recorder};
 
-use crate::error::{EndReason, UpdateError};
+use crate::error::{EndReason, Overload, UpdateError};
 use crate::id::{DEFAULT_KIND, Kind};
 
 /// What callers do, as a metric label.
@@ -109,7 +109,9 @@ pub(crate) struct Telemetry {
     created: Vec<(Box<str>, Counter)>,
     ended: Vec<(EndReason, Counter)>,
     pub(crate) sessions_active: Gauge,
-    pub(crate) mailbox_rejected: Counter,
+    mailbox_rejected: Counter,
+    in_flight_rejected: Counter,
+    pub(crate) update_overruns: Counter,
     pub(crate) activations: Gauge,
     pub(crate) state_bytes: Gauge,
     pub(crate) sweep_seconds: Histogram,
@@ -152,6 +154,8 @@ impl Telemetry {
             created,
             ended,
             sessions_active: metrics::gauge!("sessile_sessions_active"),
+            in_flight_rejected: metrics::counter!("sessile_in_flight_rejected_total"),
+            update_overruns: metrics::counter!("sessile_update_overruns_total"),
             mailbox_rejected: metrics::counter!("sessile_mailbox_rejected_total"),
             activations: metrics::gauge!("sessile_activations"),
             state_bytes: metrics::gauge!("sessile_state_bytes"),
@@ -205,6 +209,14 @@ impl Telemetry {
         }
     }
 
+    /// Counts an update or a create that found no room.
+    pub(crate) fn overloaded(&self, met: Overload) {
+        match met {
+            Overload::Mailbox | Overload::Line => self.mailbox_rejected.increment(1),
+            Overload::Service => self.in_flight_rejected.increment(1),
+        }
+    }
+
     /// Counts an ended session.
     pub(crate) fn ended(&self, reason: EndReason) {
         if let Some((_, counter)) = self.ended.iter().find(|(known, _)| *known == reason) {
@@ -230,7 +242,15 @@ fn describe() {
     describe_counter!("sessile_sessions_created_total", "Sessions created, by kind.");
     describe_counter!("sessile_sessions_ended_total", "Sessions ended, by reason.");
     describe_gauge!("sessile_sessions_active", "Sessions that have not ended.");
-    describe_counter!("sessile_mailbox_rejected_total", "Updates refused because a mailbox stayed full.");
+    describe_counter!(
+        "sessile_mailbox_rejected_total",
+        "Updates refused because a mailbox, or the line for it, was full."
+    );
+    describe_counter!(
+        "sessile_in_flight_rejected_total",
+        "Updates and creates refused because too many were in flight."
+    );
+    describe_counter!("sessile_update_overruns_total", "Updates whose closure ran for longer than it should.");
     describe_gauge!("sessile_activations", "Sessions that have a running actor lent to them.");
     describe_gauge!("sessile_state_bytes", Unit::Bytes, "Bytes of state: keys, values and metadata.");
     describe_histogram!("sessile_sweep_duration_seconds", Unit::Seconds, "Time of sweeps.");

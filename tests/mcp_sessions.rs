@@ -4,6 +4,8 @@
 
 #[path = "mcp/client.rs"]
 mod client;
+#[path = "mcp/flood.rs"]
+mod flood;
 #[path = "mcp/logs.rs"]
 mod logs;
 #[path = "mcp/owner.rs"]

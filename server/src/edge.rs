@@ -21,6 +21,7 @@ use crate::auth::{Auth, identify};
 use crate::failure::Failure;
 use crate::health::{self, Readiness};
 use crate::http::{Limits, serve};
+use crate::load::{self, Load};
 use crate::metrics;
 use crate::options::ServeOptions;
 use crate::shutdown::{Shutdown, Trigger, channel};
@@ -45,7 +46,9 @@ impl Edge {
         let (trigger, shutdown) = channel();
         let readiness = Readiness::default();
         let mcp = Arc::new(OnceLock::new());
-        let main = identify(slot(Arc::clone(&mcp)), Arc::new(auth)).merge(health::routes(readiness.clone()));
+        // Whoever is not let in takes no place.
+        let mcp_routes = load::shed(slot(Arc::clone(&mcp)), Load::new(options));
+        let main = identify(mcp_routes, Arc::new(auth)).merge(health::routes(readiness.clone()));
         let limits = Limits::new(options.max_connections);
         let mut tasks = JoinSet::new();
         let (listener, addr) = bind(options.addr, "--addr").await?;

@@ -4,6 +4,7 @@
 
 mod accept;
 mod connection;
+mod linger;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use axum::Router;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
+use crate::load::Shed;
 use crate::shutdown::Shutdown;
 pub(crate) use accept::Accept;
 use connection::{Protocol, refuse, run};
@@ -80,7 +82,10 @@ pub(crate) async fn serve<A: Accept>(mut listener: A, router: Router, limits: Li
             let serving = run(Arc::clone(&protocol), io, router.clone(), shutdown.clone());
             tasks.spawn(holding(place, serving));
         } else if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
+            Shed::Connections.count();
             tasks.spawn(holding(place, refuse(Arc::clone(&protocol), io)));
+        } else {
+            Shed::Connections.count();
         }
     }
     drop(listener);

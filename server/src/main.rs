@@ -10,6 +10,7 @@ mod edge;
 mod failure;
 mod health;
 mod http;
+mod load;
 mod log;
 mod metrics;
 mod options;

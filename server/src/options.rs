@@ -30,8 +30,13 @@ const DEFAULT_SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
 const DEFAULT_SWEEP_EVERY: Duration = Duration::from_secs(5 * 60);
 const DEFAULT_MAX_SESSIONS: u64 = 10_000;
 const DEFAULT_MAX_CONNECTIONS: u64 = 1_024;
+const DEFAULT_MAX_REQUESTS: u64 = 256;
+const DEFAULT_MAX_STREAMS: u64 = 512;
+const DEFAULT_REQUEST_WAIT: Duration = Duration::from_secs(1);
+const DEFAULT_MAX_BODY_BYTES: u64 = 4 << 20;
 const MOST_SESSIONS: u64 = 1 << 32;
 const MOST_CONNECTIONS: u64 = 1_000_000;
+const MOST_BODY_BYTES: u64 = 1 << 30;
 
 const FORMATS: &[(&str, Format)] = &[("bincode", Format::Bincode), ("json", Format::Json)];
 const POLICIES: &[(&str, AtCapacity)] = &[("reject", AtCapacity::Reject), ("evict", AtCapacity::Evict)];
@@ -71,6 +76,14 @@ pub(crate) struct ServeOptions {
     pub(crate) allowed_origins: Vec<String>,
     /// Connections at a time.
     pub(crate) max_connections: usize,
+    /// MCP requests at a time.
+    pub(crate) max_requests: usize,
+    /// Event streams at a time.
+    pub(crate) max_streams: usize,
+    /// How long a request may wait for its place.
+    pub(crate) request_wait: Duration,
+    /// Bytes of one request's body.
+    pub(crate) max_body_bytes: usize,
     /// What is odd, to be logged once the log is up.
     pub(crate) warnings: Vec<String>,
 }
@@ -94,7 +107,14 @@ impl ServeOptions {
         }
         let auth = auth.unwrap_or(AuthOption::Local);
         let (idle_timeout, max_lifetime) = auth.lifetimes();
-        let most_connections = from.one("max-connections", parse::count(MOST_CONNECTIONS));
+        let mut count = |name, most, default| {
+            let given = from.one(name, parse::count(most)).unwrap_or(default);
+            usize::try_from(given).unwrap_or(usize::MAX)
+        };
+        let max_connections = count("max-connections", MOST_CONNECTIONS, DEFAULT_MAX_CONNECTIONS);
+        let max_requests = count("max-requests", MOST_CONNECTIONS, DEFAULT_MAX_REQUESTS);
+        let max_streams = count("max-streams", MOST_CONNECTIONS, DEFAULT_MAX_STREAMS);
+        let max_body_bytes = count("max-body-bytes", MOST_BODY_BYTES, DEFAULT_MAX_BODY_BYTES);
         let options = Self {
             addr: addr.unwrap_or(DEFAULT_ADDR),
             metrics_addr: from.one("metrics-addr", parse::address),
@@ -111,7 +131,11 @@ impl ServeOptions {
             auth,
             allowed_hosts,
             allowed_origins: from.many("allowed-origin", parse::origin),
-            max_connections: usize::try_from(most_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS)).unwrap_or(usize::MAX),
+            max_connections,
+            max_requests,
+            max_streams,
+            request_wait: from.one("request-wait", parse::time).unwrap_or(DEFAULT_REQUEST_WAIT),
+            max_body_bytes,
             warnings: Vec::new(),
         };
         if options.metrics_addr == Some(options.addr) && options.addr.port() != 0 {

@@ -53,6 +53,7 @@ impl Core for Sessions {
     fn routes(&self, options: &ServeOptions) -> Router {
         let options = McpOptions::default()
             .allowed_hosts(options.hosts())
+            .max_body_bytes(options.max_body_bytes)
             .allowed_origins(options.allowed_origins.iter().cloned());
         let mounted = self.mounted.get_or_init(|| {
             let server = self.server.clone();

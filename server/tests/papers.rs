@@ -115,6 +115,31 @@ fn properties(schema: &Value, order: &str) -> String {
     shown.join(", ")
 }
 
+/// What `GET /metrics` tells of itself, beside what the library's own table has.
+#[test]
+fn metrics_of_the_server_are_those_that_it_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_server, address) = start(&folder.path().join("snapshots"));
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.write_all(format!("GET /metrics HTTP/1.0\r\nhost: {address}\r\n\r\n").as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let library: Vec<_> = table("## Metrics").into_iter().map(|row| row[0].clone()).collect();
+    let told = text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split_once(' '));
+    let mut rows: Vec<_> = told
+        .map(|(name, help)| (name, format!("`{name}`"), help.trim_end_matches('.')))
+        .filter(|(_, cell, _)| !library.contains(cell))
+        .map(|(name, cell, help)| {
+            let kind = text.lines().find_map(|line| line.strip_prefix(&format!("# TYPE {name} "))).unwrap();
+            let sample = text.lines().find(|line| line.starts_with(&format!("{name}{{"))).unwrap_or_default();
+            let label = sample.split_once('{').and_then(|(_, rest)| rest.split_once('=')).map(|(label, _)| label);
+            vec![cell, label.map_or_else(String::new, |label| format!("`{label}`")), format!("{kind}. {help}")]
+        })
+        .collect();
+    rows.sort();
+    assert_table("### Metrics of the server", &rows);
+}
+
 #[test]
 fn tools_are_those_that_the_server_lists() {
     let folder = tempfile::tempdir().unwrap();

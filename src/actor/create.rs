@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::capacity::Capacity;
 use super::core::Core;
 use super::end;
-use super::in_flight::InFlight;
+use super::in_flight::{Accepted, InFlight, Refused};
 use super::lookup::access;
 use super::new_session::NewSession;
 use super::owners::{Index, OwnerSlot};
 use super::slot::{Identity, Role, Slot};
 use crate::config::AtCapacity;
-use crate::error::{CreateError, EndReason, Ended, Limit, LimitExceeded};
+use crate::error::{CreateError, EndReason, Ended, Limit, LimitExceeded, Overload};
 use crate::id::{Kind, SessionId, generated_digest};
 use crate::principal::{OwnerKey, Principal};
 use crate::state::{Committed, Lifetime, Metadata};
@@ -39,7 +39,7 @@ pub(crate) fn session(
     chosen: Option<&str>,
     reuse: bool,
 ) -> Result<Found, CreateError> {
-    let _accepted = InFlight::enter(core).ok_or(CreateError::Stopping)?;
+    let _accepted = admit(core)?;
     let lifetime = new.check(&core.config, core.clock.now())?;
     creator.principal.map_or(Ok(()), Principal::check)?;
     let owner = core.owners.intern(creator.key, creator.principal);
@@ -108,7 +108,7 @@ pub(crate) fn session(
 
 /// The owner's bucket, a new incarnation if there is none.
 pub(crate) fn bucket(core: &Arc<Core>, creator: Creator<'_>) -> Result<Found, CreateError> {
-    let _accepted = InFlight::enter(core).ok_or(CreateError::Stopping)?;
+    let _accepted = admit(core)?;
     creator.principal.map_or(Ok(()), Principal::check)?;
     let owner = core.owners.intern(creator.key, creator.principal);
     let role = if creator.key == OwnerKey::GLOBAL { Role::Global } else { Role::Bucket };
@@ -146,6 +146,16 @@ pub(crate) fn bucket(core: &Arc<Core>, creator: Creator<'_>) -> Result<Found, Cr
         announce(core, &slot);
         return Ok(Found { slot, id, created: true });
     }
+}
+
+fn admit(core: &Arc<Core>) -> Result<Accepted, CreateError> {
+    InFlight::admit(core).map_err(|refused| match refused {
+        Refused::Stopping => CreateError::Stopping,
+        Refused::Full => {
+            core.telemetry.overloaded(Overload::Service);
+            CreateError::Overloaded(Overload::Service)
+        }
+    })
 }
 
 /// Takes in a session that was built elsewhere, whole, under the caps of this service.

@@ -1,4 +1,5 @@
-//! Work that was accepted and is not done yet: what a drain waits for.
+//! Work that was accepted and is not done yet, which a drain waits for, and the updates in line for a mailbox, which it
+//! does not wait for. Both together have a cap: each holds its closure.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -6,11 +7,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::Notify;
 
 use super::core::Core;
+use super::planted::Bug;
 
-/// Counts accepted work.
+/// One piece of accepted work, as it is counted.
+const ACCEPTED: u64 = 1;
+/// One update in line, as it is counted: in the upper half of the same word, so that both are looked at in one step.
+const IN_LINE: u64 = 1 << 32;
+
+/// Counts accepted work and updates in line.
 #[derive(Default)]
 pub(crate) struct InFlight {
-    count: AtomicU64,
+    counts: AtomicU64,
     /// Whether anybody waits for the end of it; until then nobody needs to be told.
     awaited: AtomicBool,
     idle: Notify,
@@ -19,49 +26,113 @@ pub(crate) struct InFlight {
 /// One piece of accepted work; done when dropped.
 pub(crate) struct Accepted(Arc<Core>);
 
-/// The same, of somebody who waits for it.
+/// The same, of somebody who returns only when it is done.
 pub(crate) struct Passing<'a>(&'a InFlight);
 
+/// An update in line for a mailbox, under the service's cap already; leaves the line when dropped.
+pub(crate) struct InLine(Arc<Core>);
+
+/// Why work was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The service takes no more.
+    Stopping,
+    /// As much is in flight as the service takes.
+    Full,
+}
+
 impl InFlight {
-    /// Accepts work, unless the service takes no more.
+    /// Accepts work that frees more than it takes, unless the service takes no more: no cap keeps a session from ending.
     pub(crate) fn enter(core: &Arc<Core>) -> Option<Accepted> {
         // Counted before the phase is looked at: a drain that sees zero after setting the phase has missed nobody.
-        core.in_flight.count.fetch_add(1, Ordering::SeqCst);
+        core.in_flight.counts.fetch_add(ACCEPTED, Ordering::SeqCst);
         let accepted = Accepted(Arc::clone(core));
         core.is_running().then_some(accepted)
     }
 
-    /// How much is in flight.
-    #[cfg(test)]
-    pub(crate) fn count(&self) -> u64 {
-        self.count.load(Ordering::SeqCst)
+    /// Accepts an update or a create, if there is room for one more.
+    pub(crate) fn admit(core: &Arc<Core>) -> Result<Accepted, Refused> {
+        let before = core.in_flight.counts.fetch_add(ACCEPTED, Ordering::SeqCst);
+        let accepted = Accepted(Arc::clone(core));
+        room(core, before)?;
+        Ok(accepted)
     }
 
-    /// Accepts work that is done before its caller returns.
-    pub(crate) fn pass(core: &Core) -> Option<Passing<'_>> {
-        core.in_flight.count.fetch_add(1, Ordering::SeqCst);
+    /// Accepts an update that its caller runs itself, if there is room for one more.
+    pub(crate) fn pass(core: &Core) -> Result<Passing<'_>, Refused> {
+        let before = core.in_flight.counts.fetch_add(ACCEPTED, Ordering::SeqCst);
         let passing = Passing(&core.in_flight);
-        core.is_running().then_some(passing)
+        room(core, before)?;
+        Ok(passing)
     }
 
+    /// One accepted piece is done.
     fn leave(&self) {
-        if self.count.fetch_sub(1, Ordering::SeqCst) == 1 && self.awaited.load(Ordering::SeqCst) {
+        let last = accepted(self.counts.fetch_sub(ACCEPTED, Ordering::SeqCst)) == 1;
+        if last && self.awaited.load(Ordering::SeqCst) {
             self.idle.notify_waiters();
         }
     }
 
-    /// Waits until nothing is in flight.
+    /// Lets an update into the line for a mailbox, if there is room for one more.
+    pub(crate) fn line_up(core: &Arc<Core>) -> Result<InLine, Refused> {
+        let before = core.in_flight.counts.fetch_add(IN_LINE, Ordering::SeqCst);
+        let in_line = InLine(Arc::clone(core));
+        room(core, before)?;
+        Ok(in_line)
+    }
+
+    /// Waits until nothing that was accepted is in flight.
     pub(crate) async fn settled(&self) {
         self.awaited.store(true, Ordering::SeqCst);
         loop {
             let mut idle = std::pin::pin!(self.idle.notified());
             idle.as_mut().enable();
-            if self.count.load(Ordering::SeqCst) == 0 {
+            if accepted(self.counts.load(Ordering::SeqCst)) == 0 {
                 return;
             }
             idle.await;
         }
     }
+
+    /// How much was accepted and is not done.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> u64 {
+        self.counts().0
+    }
+
+    /// What is in flight: accepted, and in line.
+    #[cfg(test)]
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let counts = self.counts.load(Ordering::SeqCst);
+        (accepted(counts), counts / IN_LINE)
+    }
+}
+
+impl InLine {
+    /// Accepts the update that has got its place in the mailbox; it kept its place under the cap, so there is room.
+    pub(crate) fn accept(self) -> Result<Accepted, Refused> {
+        // Counted twice for a moment, before `self` leaves the line: never more in flight than counted.
+        let core = &self.0;
+        core.in_flight.counts.fetch_add(ACCEPTED, Ordering::SeqCst);
+        let accepted = Accepted(Arc::clone(core));
+        if core.is_running() { Ok(accepted) } else { Err(Refused::Stopping) }
+    }
+}
+
+/// Whether one more may come, where so many were there before it.
+fn room(core: &Core, before: u64) -> Result<(), Refused> {
+    if !core.is_running() {
+        Err(Refused::Stopping)
+    } else if accepted(before) + before / IN_LINE >= core.config.max_in_flight && !core.planted(Bug::NoServiceCap) {
+        Err(Refused::Full)
+    } else {
+        Ok(())
+    }
+}
+
+const fn accepted(counts: u64) -> u64 {
+    counts % IN_LINE
 }
 
 impl Drop for Accepted {
@@ -73,5 +144,11 @@ impl Drop for Accepted {
 impl Drop for Passing<'_> {
     fn drop(&mut self) {
         self.0.leave();
+    }
+}
+
+impl Drop for InLine {
+    fn drop(&mut self) {
+        self.0.in_flight.counts.fetch_sub(IN_LINE, Ordering::SeqCst);
     }
 }

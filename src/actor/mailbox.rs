@@ -7,7 +7,7 @@ use std::time::Duration;
 
 #[cfg(not(test))]
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::core::Core;
 #[cfg(test)]
@@ -15,6 +15,7 @@ use super::explored::Mutex;
 use super::planted::Bug;
 use super::slot::Slot;
 use super::token::{OwnTurn, Token};
+use crate::error::Overload;
 
 /// How often a caller looks whether the mailbox comes free before it queues its turn, and how long between two looks.
 const LOOKS: u32 = 16;
@@ -50,11 +51,34 @@ pub(crate) struct Mailbox {
 struct Inner {
     running: bool,
     failed_starts: u8,
+    /// Callers in line for a place in the queue.
+    in_line: u32,
     queue: VecDeque<Turn>,
 }
 
 /// One place in a mailbox; it travels inside the turn and frees the place when the turn is done or dropped.
 pub(crate) struct Permit(Arc<Slot>);
+
+/// One caller in line for a place; leaves the line when dropped.
+struct Waiting<'a>(&'a Mailbox);
+
+impl<'a> Waiting<'a> {
+    /// Lines up, unless the line is as long as it may be.
+    fn enter(core: &Core, mailbox: &'a Mailbox) -> Option<Self> {
+        let mut inner = mailbox.inner.lock();
+        if inner.in_line >= core.config.mailbox_line && !core.planted(Bug::NoLineCap) {
+            return None;
+        }
+        inner.in_line += 1;
+        Some(Self(mailbox))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.inner.lock().in_line -= 1;
+    }
+}
 
 impl Drop for Permit {
     fn drop(&mut self) {
@@ -68,21 +92,17 @@ impl Mailbox {
     }
 
     /// A place if one is free now.
-    pub(crate) fn try_permit(slot: &Arc<Slot>) -> Option<Permit> {
-        slot.mailbox.permits.try_acquire().ok().map(|permit| {
-            permit.forget();
-            Permit(Arc::clone(slot))
-        })
+    pub(crate) fn try_permit(core: &Core, slot: &Arc<Slot>) -> Option<Permit> {
+        let free = slot.mailbox.permits.try_acquire().ok().map(SemaphorePermit::forget);
+        (free.is_some() || core.planted(Bug::NoPermit)).then(|| Permit(Arc::clone(slot)))
     }
 
-    /// A place, waiting in line for up to `patience`.
+    /// A place, waiting in line for up to `patience`; a line that is full is told at once.
     ///
     /// # Cancellation
     /// Dropping the future gives up the place in line and nothing else.
-    pub(crate) async fn permit(core: &Core, slot: &Arc<Slot>, patience: Duration) -> Option<Permit> {
-        if let Some(permit) = Self::try_permit(slot) {
-            return Some(permit);
-        }
+    pub(crate) async fn permit(core: &Core, slot: &Arc<Slot>, patience: Duration) -> Result<Permit, Overload> {
+        let _waiting = Waiting::enter(core, &slot.mailbox).ok_or(Overload::Line)?;
         let acquired = {
             // Callers may be on a thread that is none of the runtime's; the timer is the runtime's all the same.
             let _runtime = core.runtime.enter();
@@ -91,9 +111,9 @@ impl Mailbox {
         match acquired.await {
             Ok(Ok(permit)) => {
                 permit.forget();
-                Some(Permit(Arc::clone(slot)))
+                Ok(Permit(Arc::clone(slot)))
             }
-            _ => None,
+            _ => Err(Overload::Mailbox),
         }
     }
 
@@ -191,6 +211,12 @@ impl Mailbox {
             std::mem::take(&mut inner.queue)
         };
         drop(turns);
+    }
+
+    /// Callers in line for a place.
+    #[cfg(test)]
+    pub(crate) fn in_line(&self) -> u32 {
+        self.inner.lock().in_line
     }
 
     /// Turns that wait.

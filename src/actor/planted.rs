@@ -36,6 +36,16 @@ pub(crate) enum Bug {
     NoCatch,
     /// A place in the mailbox is not given back.
     PermitLeaked,
+    /// An update finds a place in a mailbox that is full.
+    NoPermit,
+    /// Any number of updates stand in line for one mailbox.
+    NoLineCap,
+    /// Any number of updates are in flight.
+    NoServiceCap,
+    /// A caller runs the turns of others for as long as there are any.
+    NoCallerBudget,
+    /// A caller waits for an actor though nobody runs its session.
+    NoCallerRun,
 }
 
 #[cfg(not(test))]

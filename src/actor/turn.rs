@@ -9,18 +9,15 @@ use tokio::sync::oneshot;
 
 use super::commit::{CommitError, commit};
 use super::core::Core;
-use super::in_flight::{Accepted, InFlight};
+use super::in_flight::{Accepted, InFlight, Refused};
 use super::lookup::access;
 use super::mailbox::{Job, Mailbox, Permit, Turn};
 use super::planted::Bug;
 use super::sabotage::Step;
 use super::slot::Slot;
-use crate::error::{Conflict, Revision, UpdateError};
+use crate::error::{Conflict, Overload, Revision, UpdateError};
 use crate::state::Draft;
 use crate::telemetry::{Operation, Outcome, Telemetry};
-
-/// A closure that takes longer than this is logged: it holds its thread and everybody behind it.
-const OVERRUN: Duration = Duration::from_millis(100);
 
 /// What an update came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,17 +88,15 @@ where
     }
     // A turn that waits for nobody takes no place in the mailbox.
     if place == Place::Anywhere
+        && !core.planted(Bug::NoCallerRun)
         && let Some(token) = Mailbox::soon(core, slot)
     {
-        let _accepted = InFlight::pass(core).ok_or(UpdateError::Stopping)?;
+        let _accepted = InFlight::pass(core).map_err(|refused| not_accepted(core, refused))?;
         let result = perform(core, slot, expected, &mut run);
         token.finish();
         return result;
     }
-    let permit = permit(core, slot, patience).await?;
-    // Accepted with its place, not before: a drain waits for what is accepted, and a caller that waits in line may
-    // never be polled again.
-    let accepted = InFlight::enter(core).ok_or(UpdateError::Stopping)?;
+    let (permit, accepted) = place_in_mailbox(core, slot, patience).await?;
     let (reply, answer) = oneshot::channel();
     let job = job(permit, accepted, reply, expected, run);
     let turn = if place == Place::Blocking { Turn::Blocking(job) } else { Turn::Inline(job) };
@@ -114,19 +109,39 @@ where
         .unwrap_or_else(|_| Err(if core.is_stopped() { UpdateError::Stopping } else { UpdateError::Unavailable }))
 }
 
-async fn permit<E>(core: &Core, slot: &Arc<Slot>, patience: Patience) -> Result<Permit, UpdateError<E>> {
-    let waited = match patience {
-        Patience::Wait => core.config.update_timeout,
-        Patience::Never => Duration::ZERO,
-    };
-    let permit = match patience {
-        Patience::Wait => Mailbox::permit(core, slot, waited).await,
-        Patience::Never => Mailbox::try_permit(slot),
-    };
-    permit.ok_or_else(|| {
-        core.telemetry.mailbox_rejected.increment(1);
-        UpdateError::Overloaded { waited }
-    })
+/// A place in the mailbox and one under the service's cap. The first is waited for, the second never.
+async fn place_in_mailbox<E>(
+    core: &Arc<Core>,
+    slot: &Arc<Slot>,
+    patience: Patience,
+) -> Result<(Permit, Accepted), UpdateError<E>> {
+    let refused = |refused| not_accepted(core, refused);
+    // Accepted with its place, not before: a drain waits for what is accepted, and a caller that waits in line may
+    // never be polled again.
+    if let Some(permit) = Mailbox::try_permit(core, slot) {
+        return Ok((permit, InFlight::admit(core).map_err(refused)?));
+    }
+    if matches!(patience, Patience::Never) {
+        return Err(overloaded(core, Overload::Mailbox, Duration::ZERO));
+    }
+    let in_line = InFlight::line_up(core).map_err(refused)?;
+    let patience = core.config.update_timeout;
+    let permit = Mailbox::permit(core, slot, patience)
+        .await
+        .map_err(|met| overloaded(core, met, if met == Overload::Mailbox { patience } else { Duration::ZERO }))?;
+    Ok((permit, in_line.accept().map_err(refused)?))
+}
+
+fn not_accepted<E>(core: &Core, refused: Refused) -> UpdateError<E> {
+    match refused {
+        Refused::Stopping => UpdateError::Stopping,
+        Refused::Full => overloaded(core, Overload::Service, Duration::ZERO),
+    }
+}
+
+fn overloaded<E>(core: &Core, met: Overload, waited: Duration) -> UpdateError<E> {
+    core.telemetry.overloaded(met);
+    UpdateError::Overloaded { met, waited }
 }
 
 /// Packs a turn for the queue. Everything it holds is let go with it, run or not.
@@ -178,7 +193,9 @@ pub(super) fn perform<R, E>(
         true => Ok(run(&mut draft)),
     };
     let took = core.clock.now().since(now);
-    if took > OVERRUN {
+    // It held its thread, its session and everybody behind it.
+    if took > core.config.overrun_after {
+        core.telemetry.update_overruns.increment(1);
         tracing::warn!(session = %slot.identity.digest.tag(), millis = took.as_millis() as u64, "an update held its session for long");
     }
     let value = match outcome {

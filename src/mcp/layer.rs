@@ -1,6 +1,7 @@
 //! What every request passes before rmcp sees it, and every answer before the client does.
 
 use std::error::Error;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -32,7 +33,7 @@ where
         return refusal;
     }
     let body = match parts.method {
-        Method::POST => match read(body, mounted.max_body_bytes).await {
+        Method::POST => match read(body, mounted.max_body_bytes, mounted.body_timeout).await {
             Ok(body) => body,
             Err(refusal) => return *refusal,
         },
@@ -65,15 +66,21 @@ async fn refused_address(mounted: &Mounted, parts: &Parts) -> Option<Response<Bo
     (answer.status() != StatusCode::METHOD_NOT_ALLOWED).then_some(answer)
 }
 
-async fn read<B>(body: B, at_most: usize) -> Result<Bytes, Box<Response<Body>>>
+/// The whole body, no longer than it may be and no later.
+async fn read<B>(body: B, at_most: usize, within: Duration) -> Result<Bytes, Box<Response<Body>>>
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    match Limited::new(body, at_most).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Box::new(reply::too_large())),
-        Err(_) => Err(Box::new(reply::unreadable())),
+    // What says that it is too long need not be read to be believed.
+    if body.size_hint().lower() > at_most as u64 {
+        return Err(Box::new(reply::too_large(at_most)));
+    }
+    match tokio::time::timeout(within, Limited::new(body, at_most).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Box::new(reply::too_large(at_most))),
+        Ok(Err(_)) => Err(Box::new(reply::unreadable())),
+        Err(_) => Err(Box::new(reply::too_slow(within))),
     }
 }
 
@@ -141,7 +148,8 @@ fn finish(scope: &Scope, mut response: Response<Body>) -> Response<Body> {
     match (scope.outcome(), response.status()) {
         (Some(Outcome::Unknown), _) => reply::unknown_session(),
         (Some(Outcome::Full), _) => reply::full(),
-        (Some(Outcome::TooLarge), _) => reply::too_large(),
+        (Some(Outcome::IdInUse), _) => reply::id_in_use(),
+        (Some(Outcome::TooLarge), _) => reply::handshake_too_large(),
         (Some(Outcome::Unavailable), _) => reply::unavailable(),
         (Some(Outcome::Failed), _) => reply::failed(),
         (Some(Outcome::HandshakeRefused), _) => {

@@ -14,6 +14,7 @@ use rmcp::transport::streamable_http_server::session::{
 };
 
 use super::PROTOCOL_KIND;
+use super::calls::{Call, Refused};
 use super::gate::Gate;
 use super::scope::{Outcome, Scope};
 use super::slot::Slot;
@@ -43,6 +44,9 @@ pub(super) enum ManagerError {
     /// No session was created; the scope knows why.
     #[error("no session was created")]
     NotCreated,
+    /// The call did not begin; the scope knows why.
+    #[error("the call was not taken")]
+    NotTaken,
     /// The worker failed.
     #[error("the session's worker failed")]
     Worker(#[source] Box<LocalSessionManagerError>),
@@ -78,7 +82,7 @@ impl SessionManager for Manager {
             Err(error) => {
                 scope.note(match error {
                     CreateError::LimitExceeded(_) => Outcome::Full,
-                    CreateError::Stopping => Outcome::Unavailable,
+                    CreateError::Stopping | CreateError::Overloaded(_) => Outcome::Unavailable,
                     _ => Outcome::Failed,
                 });
                 tracing::warn!(%error, "no protocol session was created");
@@ -156,7 +160,11 @@ impl SessionManager for Manager {
         message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, ManagerError> {
         let (slot, worker) = worker()?;
+        let call = begin(&slot, &message).await?;
         let stream = worker.create_stream(id, message).await.map_err(failed)?;
+        if let Some(call) = call {
+            call.sent();
+        }
         Ok(Held::new(stream, &slot))
     }
 
@@ -222,6 +230,21 @@ fn worker() -> Result<(Arc<Slot>, Arc<LocalSessionManager>), ManagerError> {
     let slot = Scope::current().and_then(|scope| scope.slot()).ok_or(ManagerError::NoScope)?;
     let worker = slot.worker().ok_or(ManagerError::Gone)?;
     Ok((slot, worker))
+}
+
+/// Takes the id of a request for it alone.
+async fn begin(slot: &Arc<Slot>, message: &ClientJsonRpcMessage) -> Result<Option<Call>, ManagerError> {
+    let JsonRpcMessage::Request(request) = message else { return Ok(None) };
+    let refused = match Call::begin(slot, &request.id).await {
+        Ok(call) => return Ok(Some(call)),
+        Err(Refused::Gone) => return Err(ManagerError::Gone),
+        Err(Refused::Crowded) => Outcome::Unavailable,
+        Err(Refused::InUse | Refused::Answering) => Outcome::IdInUse,
+    };
+    if let Some(scope) = Scope::current() {
+        scope.note(refused);
+    }
+    Err(ManagerError::NotTaken)
 }
 
 fn failed(error: LocalSessionManagerError) -> ManagerError {

@@ -6,6 +6,7 @@
 //! through [`CallContext`].
 
 mod body;
+mod calls;
 mod context;
 mod door;
 mod era;

@@ -39,6 +39,7 @@ pub(super) struct Mounted {
     pub(super) table: Arc<Table>,
     pub(super) door: Door,
     pub(super) max_body_bytes: usize,
+    pub(super) body_timeout: Duration,
 }
 
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -102,6 +103,7 @@ where
         table,
         door: Door::new(),
         max_body_bytes: options.max_body_bytes,
+        body_timeout: options.body_timeout,
     };
     McpService { mounted: Arc::new(mounted) }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub(super) const DEFAULT_ALLOWED_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// Bytes of one request by default: 4 MiB.
 const DEFAULT_MAX_BODY_BYTES: usize = 4 << 20;
+/// Time that a request's body may take by default.
+const DEFAULT_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time between two signs of life on a silent stream by default.
 const DEFAULT_SSE_KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a worker stays without a request by default: 5 minutes.
@@ -26,6 +28,7 @@ pub struct McpOptions {
     pub(super) allowed_hosts: Vec<String>,
     pub(super) allowed_origins: Vec<String>,
     pub(super) max_body_bytes: usize,
+    pub(super) body_timeout: Duration,
     pub(super) sse_keep_alive: Option<Duration>,
     pub(super) passivate_after: Duration,
     pub(super) max_workers: usize,
@@ -37,6 +40,7 @@ impl Default for McpOptions {
             allowed_hosts: DEFAULT_ALLOWED_HOSTS.map(str::to_owned).to_vec(),
             allowed_origins: Vec::new(),
             max_body_bytes: DEFAULT_MAX_BODY_BYTES,
+            body_timeout: DEFAULT_BODY_TIMEOUT,
             sse_keep_alive: Some(DEFAULT_SSE_KEEP_ALIVE),
             passivate_after: DEFAULT_PASSIVATE_AFTER,
             max_workers: DEFAULT_MAX_WORKERS,
@@ -62,6 +66,12 @@ impl McpOptions {
     /// Bytes of one request. Default 4 MiB.
     pub fn max_body_bytes(mut self, bytes: usize) -> Self {
         self.max_body_bytes = bytes;
+        self
+    }
+
+    /// How long the body of a request may take to arrive once its headers are there. Default 10 seconds.
+    pub fn body_timeout(mut self, within: Duration) -> Self {
+        self.body_timeout = within;
         self
     }
 

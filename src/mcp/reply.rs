@@ -1,9 +1,10 @@
 //! Answers that the layer gives itself.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, RETRY_AFTER};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
@@ -38,9 +39,27 @@ pub(super) fn unavailable() -> Response<Body> {
     with(reply, RETRY_AFTER, "1")
 }
 
-/// More than one request, or one handshake, may hold.
-pub(super) fn too_large() -> Response<Body> {
-    plain(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large")
+/// More than one request may hold.
+pub(super) fn too_large(at_most: usize) -> Response<Body> {
+    let text = format!("Payload Too Large: a request may have at most {at_most} bytes; split it over several requests");
+    plain(StatusCode::PAYLOAD_TOO_LARGE, text)
+}
+
+/// More than a session keeps of its handshake.
+pub(super) fn handshake_too_large() -> Response<Body> {
+    plain(StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large: the handshake is more than a session keeps; shorten it")
+}
+
+/// A body that did not arrive in time. What may still come of it is not waited for.
+pub(super) fn too_slow(within: Duration) -> Response<Body> {
+    let text = format!("Request Timeout: the body was not there within {within:?}; send the request again, faster");
+    with(plain(StatusCode::REQUEST_TIMEOUT, text), CONNECTION, "close")
+}
+
+/// Two requests in flight with one id. Names none: whose answer it would be is what nobody could tell.
+pub(super) fn id_in_use() -> Response<Body> {
+    let text = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"a request in flight has this id; give each request of a session an id of its own"}}"#;
+    with(plain(StatusCode::BAD_REQUEST, text), CONTENT_TYPE, "application/json")
 }
 
 /// The request's body broke off.
@@ -53,8 +72,8 @@ pub(super) fn failed() -> Response<Body> {
     plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())).boxed());
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Full::new(text.into()).boxed());
     *response.status_mut() = status;
     response
 }

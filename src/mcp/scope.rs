@@ -39,7 +39,9 @@ pub(super) enum Outcome {
     TooLarge,
     /// The handler said no to the handshake; its own words are in the answer.
     HandshakeRefused,
-    /// Draining, or a worker that went away under the request.
+    /// Another call in flight has the request's id.
+    IdInUse,
+    /// Draining, too many calls in flight, or a worker that went away under the request.
     Unavailable,
     /// A fault on this side.
     Failed,

@@ -1,14 +1,15 @@
 //! What is in memory for one protocol session beside the session itself: at most one worker of rmcp.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rmcp::model::RequestId;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::calls::{Calls, Refused};
 use crate::session::Session;
 
 /// A place for the worker of one protocol session. Workers come and go; the session stays.
@@ -16,6 +17,8 @@ pub(super) struct Slot {
     pub(super) session: Session,
     /// Held by the one request that brings a worker up; fair, so the others queue.
     pub(super) gate: Arc<tokio::sync::Mutex<()>>,
+    /// Told whenever an answer is out.
+    pub(super) answers: Notify,
     state: Mutex<State>,
 }
 
@@ -33,7 +36,7 @@ struct Worker {
     /// True from the end of the handshake on.
     open: bool,
     /// Calls that have no answer yet, whether or not anybody still listens for it.
-    calls: HashSet<RequestId>,
+    calls: Calls,
 }
 
 /// A slot in hand: while one exists the slot keeps its worker and its place in the table.
@@ -42,7 +45,7 @@ pub(super) struct Use(Arc<Slot>);
 impl Slot {
     pub(super) fn new(session: Session) -> Self {
         let state = State { worker: None, generation: 0, uses: 0, last_used: Instant::now() };
-        Self { session, gate: Arc::default(), state: Mutex::new(state) }
+        Self { session, gate: Arc::default(), answers: Notify::new(), state: Mutex::new(state) }
     }
 
     pub(super) fn enter(self: &Arc<Self>) -> Use {
@@ -61,7 +64,7 @@ impl Slot {
 
     /// Takes a new worker in; gives its generation.
     pub(super) fn start(&self, inner: Arc<LocalSessionManager>) -> u64 {
-        let worker = Worker { inner, open: false, calls: HashSet::new() };
+        let worker = Worker { inner, open: false, calls: Calls::default() };
         let mut state = self.state.lock();
         state.generation += 1;
         let old = state.worker.replace(worker);
@@ -117,17 +120,30 @@ impl Slot {
         state.worker.is_none() && state.uses == 0
     }
 
+    /// Takes this id for a call that is to be sent to the worker; gives the worker's generation.
+    pub(super) fn begin(&self, id: &RequestId) -> Result<u64, Refused> {
+        let mut state = self.state.lock();
+        state.worker.as_mut().ok_or(Refused::Gone)?.calls.begin(id)?;
+        Ok(state.generation)
+    }
+
     /// Notes that a call reached the worker's handler.
     pub(super) fn called(&self, generation: u64, id: RequestId) {
-        self.with_calls(generation, |calls| calls.insert(id));
+        self.with_calls(generation, |calls| calls.called(id));
+    }
+
+    /// Notes that the answer to a call is on its way out.
+    pub(super) fn answering(&self, generation: u64, id: &RequestId) {
+        self.with_calls(generation, |calls| calls.answering(id));
     }
 
     /// Notes that a call was answered, or cancelled and will have no answer.
     pub(super) fn answered(&self, generation: u64, id: &RequestId) {
-        self.with_calls(generation, |calls| calls.remove(id));
+        self.with_calls(generation, |calls| calls.answered(id));
+        self.answers.notify_waiters();
     }
 
-    fn with_calls(&self, generation: u64, change: impl FnOnce(&mut HashSet<RequestId>) -> bool) {
+    fn with_calls(&self, generation: u64, change: impl FnOnce(&mut Calls)) {
         let mut state = self.state.lock();
         if state.generation == generation
             && let Some(worker) = &mut state.worker

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rmcp::RoleServer;
-use rmcp::model::{ClientJsonRpcMessage, ClientNotification, JsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, ClientNotification, JsonRpcMessage, RequestId};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use rmcp::transport::streamable_http_server::session::local::SessionTransport;
@@ -50,13 +50,11 @@ impl Transport<RoleServer> for Watched {
             JsonRpcMessage::Error(error) => error.id.clone(),
             JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
         };
-        let (slot, generation) = (Arc::clone(&self.slot), self.generation);
+        let answered = answered.map(|id| Answering::new(&self.slot, self.generation, id));
         let sent = self.inner.send(item);
         async move {
             let result = sent.await;
-            if let Some(id) = answered {
-                slot.answered(generation, &id);
-            }
+            drop(answered);
             result
         }
     }
@@ -72,6 +70,26 @@ impl Transport<RoleServer> for Watched {
 
     async fn close(&mut self) -> Result<(), Self::Error> {
         self.inner.close().await
+    }
+}
+
+/// An answer on its way out; it is out, or given up, when this is dropped.
+struct Answering {
+    slot: Arc<Slot>,
+    generation: u64,
+    id: RequestId,
+}
+
+impl Answering {
+    fn new(slot: &Arc<Slot>, generation: u64, id: RequestId) -> Self {
+        slot.answering(generation, &id);
+        Self { slot: Arc::clone(slot), generation, id }
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.slot.answered(self.generation, &self.id);
     }
 }
 

@@ -6,6 +6,7 @@
 
 #![allow(clippy::print_stdout, reason = "figures and seeds are what a proof prints")]
 
+mod bounded;
 mod histories;
 mod isolation;
 mod linearizable;

@@ -68,6 +68,12 @@ impl Builder {
         mailbox_turns: usize => config.mailbox_turns;
         /// How long an update waits for a place in the mailbox. Default 5 seconds.
         update_timeout: Duration => config.update_timeout;
+        /// Callers that may be in line for a place in one mailbox; one more is refused at once. Default 1,024.
+        mailbox_line: u32 => config.mailbox_line;
+        /// Updates and creates in flight in all, those in line among them; one more is refused at once. Default 65,536.
+        max_in_flight: u64 => config.max_in_flight;
+        /// How long an update's closure may run before it is logged and counted as an overrun. Default 100 milliseconds.
+        overrun_after: Duration => config.overrun_after;
         /// Remembered ends in all. Default 100,000.
         max_tombstones: usize => config.max_tombstones;
         /// Remembered ends of one owner. Default 1,000.

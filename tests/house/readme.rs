@@ -31,6 +31,9 @@ fn bytes(number: u64) -> String {
 }
 
 fn time(duration: Duration) -> String {
+    if duration.subsec_millis() > 0 {
+        return format!("{} milliseconds", duration.as_millis());
+    }
     let seconds = duration.as_secs();
     let (unit, of) = [(86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds")]
         .into_iter()
@@ -60,6 +63,9 @@ fn limits_are_the_defaults() {
         ("state in all", bytes(DEFAULT_MAX_TOTAL_BYTES), option("max_total_bytes")),
         ("updates that wait for one session", grouped(DEFAULT_MAILBOX_TURNS as u64), option("mailbox_turns")),
         ("time that an update waits in line", time(DEFAULT_UPDATE_TIMEOUT), option("update_timeout")),
+        ("callers in line for a place among them", grouped(DEFAULT_MAILBOX_LINE.into()), option("mailbox_line")),
+        ("updates and creates in flight in all", grouped(DEFAULT_MAX_IN_FLIGHT), option("max_in_flight")),
+        ("time after which an update counts as an overrun", time(DEFAULT_OVERRUN_AFTER), option("overrun_after")),
         ("remembered ends in all", grouped(DEFAULT_MAX_TOMBSTONES as u64), option("max_tombstones")),
         (
             "remembered ends of one owner",
@@ -85,7 +91,7 @@ fn every_option_of_the_builder_is_told() {
     // Options that bound something, by their types; the others are told where they belong.
     let numbers = builder.lines().filter_map(|line| {
         let (name, rest) = line.trim().split_once(": ")?;
-        ["u64 =>", "usize =>", "Duration =>", "Option<Duration> =>"]
+        ["u32 =>", "u64 =>", "usize =>", "Duration =>", "Option<Duration> =>"]
             .iter()
             .any(|of| rest.starts_with(of))
             .then_some(name)

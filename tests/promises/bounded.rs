@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::common::{Hand, alice, bob, hold, poll_once, secs};
 use sessile::{
-    AtCapacity, CreateError, DraftError, EndReason, Limit, LimitExceeded, NewSession, OpenError, Principal,
+    AtCapacity, CreateError, DraftError, EndReason, Limit, LimitExceeded, NewSession, OpenError, Overload, Principal,
     SessionService, UpdateError,
 };
 
@@ -24,10 +24,16 @@ async fn a_full_mailbox_makes_update_wait_and_then_say_so() {
 
     let before = tokio::time::Instant::now();
     let at_once = session.try_update(|_| Ok::<_, DraftError>(())).await;
-    assert!(matches!(at_once, Err(UpdateError::Overloaded { waited: Duration::ZERO })), "{at_once:?}");
+    assert!(
+        matches!(at_once, Err(UpdateError::Overloaded { met: Overload::Mailbox, waited: Duration::ZERO })),
+        "{at_once:?}"
+    );
     assert_eq!(before.elapsed(), Duration::ZERO);
     let late = session.update(|_| Ok::<_, DraftError>(())).await;
-    assert!(matches!(late, Err(UpdateError::Overloaded { waited }) if waited == secs(5)), "{late:?}");
+    assert!(
+        matches!(late, Err(UpdateError::Overloaded { met: Overload::Mailbox, waited }) if waited == secs(5)),
+        "{late:?}"
+    );
     // Timers tick in milliseconds.
     assert!(before.elapsed() >= secs(5) && before.elapsed() < Duration::from_millis(5_002), "{:?}", before.elapsed());
 
@@ -41,6 +47,94 @@ async fn a_full_mailbox_makes_update_wait_and_then_say_so() {
         turn.await.unwrap();
     }
     assert_eq!(waiting.await.unwrap().revision.get(), 4);
+}
+
+#[tokio::test]
+async fn a_line_that_is_full_is_told_at_once() {
+    let service = SessionService::builder().mailbox_turns(1_usize).mailbox_line(2_u32).start().await.unwrap();
+    let session = service.owner(&alice()).create(NewSession::default()).await.unwrap();
+    let held = hold(&session);
+    let mut in_line: Vec<_> = (0..2).map(|_| Box::pin(session.increment("n", 1))).collect();
+    assert!(in_line.iter_mut().all(|turn| poll_once(turn).is_pending()));
+    let refused = session.increment("n", 1).await.unwrap_err();
+    assert!(matches!(refused, UpdateError::Overloaded { met: Overload::Line, waited: Duration::ZERO }), "{refused}");
+    assert!(refused.to_string().contains("try again later"), "{refused}");
+    // Whoever gives up makes room in the line.
+    in_line.pop();
+    let mut next = Box::pin(session.increment("n", 1));
+    assert!(poll_once(&mut next).is_pending());
+    held.release().unwrap();
+    for turn in in_line.into_iter().chain([next]) {
+        turn.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn past_the_services_cap_updates_and_creates_are_shed_at_once_and_what_frees_goes_on() {
+    let service = SessionService::builder().mailbox_turns(2_usize).max_in_flight(3_u64).start().await.unwrap();
+    let owner = service.owner(&alice());
+    let (session, other) =
+        (owner.create(NewSession::default()).await.unwrap(), owner.create(NewSession::default()).await.unwrap());
+    let bucket = owner.bucket().await.unwrap();
+    let held = hold(&session);
+    // One runs, one has its place in the mailbox, one is in line for a place: each counts.
+    let mut waiting: Vec<_> = (0..2).map(|_| Box::pin(session.increment("n", 1))).collect();
+    assert!(waiting.iter_mut().all(|turn| poll_once(turn).is_pending()));
+    let shed = other.increment("n", 1).await.unwrap_err();
+    assert!(matches!(shed, UpdateError::Overloaded { met: Overload::Service, waited: Duration::ZERO }), "{shed}");
+    let in_line = session.increment("n", 1).await.unwrap_err();
+    assert!(matches!(in_line, UpdateError::Overloaded { met: Overload::Service, .. }), "{in_line}");
+    let created = owner.create(NewSession::default()).await.unwrap_err();
+    assert_eq!(created, CreateError::Overloaded(Overload::Service));
+    assert_eq!(service.operator().stats().sessions, 3);
+    // Reads, what is there already, and ends go on.
+    assert_eq!(other.read().unwrap().len(), 0);
+    assert_eq!(owner.bucket().await.unwrap().id(), bucket.id());
+    assert!(other.close().await.unwrap());
+    held.release().unwrap();
+    for turn in waiting {
+        turn.await.unwrap();
+    }
+    owner.create(NewSession::default()).await.unwrap().increment("n", 1).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_closure_that_holds_its_thread_harms_neither_other_sessions_nor_reads() {
+    let service = SessionService::builder().start().await.unwrap();
+    let owner = service.owner(&alice());
+    let stuck = owner.create(NewSession::default()).await.unwrap();
+    let (started, running) = std::sync::mpsc::channel();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let session = stuck.clone();
+    let overrunning = tokio::spawn(async move {
+        let turn = session.update(move |draft| {
+            started.send(()).unwrap();
+            wait.recv().unwrap();
+            draft.set("stuck", &1)
+        });
+        turn.await
+    });
+    running.recv().unwrap();
+    let others: Vec<_> = (0..16)
+        .map(|_| {
+            let (owner, stuck) = (owner.clone(), stuck.clone());
+            tokio::spawn(async move {
+                let session = owner.create(NewSession::default()).await.unwrap();
+                for round in 1..=200 {
+                    assert_eq!(session.increment("n", 1).await.unwrap().value, round);
+                    assert_eq!(stuck.read().unwrap().len(), 0);
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for other in others {
+        other.await.unwrap();
+    }
+    assert!(!overrunning.is_finished());
+    go.send(()).unwrap();
+    overrunning.await.unwrap().unwrap();
+    assert_eq!(stuck.get::<u32>("stuck").unwrap(), Some(1));
 }
 
 #[tokio::test]

@@ -160,6 +160,23 @@ async fn mailboxes_and_activations_are_counted() {
 }
 
 #[tokio::test]
+async fn updates_that_overrun_and_work_that_finds_no_room_are_counted() {
+    let (metrics, builder) = Metrics::new();
+    let builder = builder.overrun_after(std::time::Duration::from_nanos(1)).max_in_flight(1_u64);
+    let service = builder.start().await.unwrap();
+    let session = service.owner(&alice()).create(NewSession::default()).await.unwrap();
+    let held = hold(&session);
+    session.increment("n", 1).await.unwrap_err();
+    service.owner(&bob()).create(NewSession::default()).await.unwrap_err();
+    held.release().unwrap();
+    let moved = metrics.moved();
+    // No closure runs in less than a nanosecond; the one that was refused never ran.
+    assert_eq!(shown(&moved, "sessile_update_overruns_total{}"), 1.0);
+    assert_eq!(shown(&moved, "sessile_in_flight_rejected_total{}"), 2.0);
+    assert_eq!(shown(&moved, "sessile_operations_total{operation=create,outcome=overloaded}"), 1.0);
+}
+
+#[tokio::test]
 async fn snapshots_restores_and_imports_are_counted() {
     let outer = tempfile::tempdir().unwrap();
     let (folder, aside) = (outer.path().join("snapshots"), outer.path().join("aside"));
@@ -238,6 +255,8 @@ async fn labels_are_bounded_and_name_nobody() {
         "operations_total",
         "operation_duration_seconds",
         "mailbox_rejected_total",
+        "in_flight_rejected_total",
+        "update_overruns_total",
         "activations",
         "state_bytes",
         "sweep_duration_seconds",

@@ -68,6 +68,18 @@ pub(crate) struct ServeArgs {
     /// Connections at a time; one more is answered 503 [default: 1024].
     #[arg(long, value_name = "NUMBER")]
     max_connections: Option<String>,
+    /// MCP requests at a time; one more waits, then is answered 503 [default: 256].
+    #[arg(long, value_name = "NUMBER")]
+    max_requests: Option<String>,
+    /// How long a request may wait for its place among them [default: 1s].
+    #[arg(long, value_name = "TIME")]
+    request_wait: Option<String>,
+    /// Event streams at a time, which take no place of a request; one more is answered 503 [default: 512].
+    #[arg(long, value_name = "NUMBER")]
+    max_streams: Option<String>,
+    /// Bytes of one request's body; a longer one is answered 413 [default: 4194304].
+    #[arg(long, value_name = "NUMBER")]
+    max_body_bytes: Option<String>,
 }
 
 impl ServeArgs {
@@ -94,6 +106,10 @@ impl ServeArgs {
             ("allowed-host", self.allowed_host),
             ("allowed-origin", self.allowed_origin),
             ("max-connections", one(self.max_connections)),
+            ("max-requests", one(self.max_requests)),
+            ("request-wait", one(self.request_wait)),
+            ("max-streams", one(self.max_streams)),
+            ("max-body-bytes", one(self.max_body_bytes)),
         ]
         .into_iter()
         .filter(|(_, values)| !values.is_empty())

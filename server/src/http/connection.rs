@@ -18,10 +18,13 @@ use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::ServiceExt;
 
+use super::linger::Lingering;
 use crate::shutdown::Shutdown;
 
 /// Bytes of one request's headers, in HTTP/1 with what is read ahead of its body.
 const MAX_HEADER_BYTES: u32 = 64 << 10;
+/// Bytes of one request's address.
+const MAX_URI_BYTES: usize = 8 << 10;
 /// Requests at a time on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
 /// How often an HTTP/2 client is asked whether it is still there, and how long it may take to say so.
@@ -67,7 +70,15 @@ where
     let begun = Arc::new(AtomicBool::new(false));
     let service = service_fn(|request: Request<Incoming>| {
         begun.store(true, Ordering::Relaxed);
-        router.clone().oneshot(request.map(Body::new))
+        let router = router.clone();
+        let request = request.map(|body| Body::new(Lingering::new(body)));
+        async move {
+            // No path here is longer than a few bytes, and what is asked for beside it comes in bodies and headers.
+            if request.uri().to_string().len() > MAX_URI_BYTES {
+                return Ok(uri_too_long());
+            }
+            router.oneshot(request).await
+        }
     });
     let mut connection = pin!(protocol.builder.serve_connection(TokioIo::new(io), service));
     let mut first = pin!(tokio::time::sleep(protocol.header_read_timeout));
@@ -100,9 +111,17 @@ pub(super) async fn refuse<I>(protocol: Arc<Protocol>, io: I)
 where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let service = service_fn(|_: Request<Incoming>| async { Ok::<_, Infallible>(full()) });
+    let service = service_fn(|request: Request<Incoming>| {
+        drop(request.map(Lingering::new));
+        async { Ok::<_, Infallible>(full()) }
+    });
     let connection = protocol.builder.serve_connection(TokioIo::new(io), service);
     let _ = tokio::time::timeout(REFUSAL_TIMEOUT, connection).await;
+}
+
+fn uri_too_long() -> Response {
+    let text = format!("the address is longer than {MAX_URI_BYTES} bytes, send what you have to say in the body\n");
+    (StatusCode::URI_TOO_LONG, [(CONNECTION, "close")], text).into_response()
 }
 
 fn full() -> Response {

@@ -237,3 +237,25 @@ async fn serves_a_real_socket() {
     task.await.unwrap();
     assert!(tokio::net::TcpStream::connect(addr).await.is_err());
 }
+
+#[tokio::test]
+async fn too_many_headers_too_long_ones_and_too_long_an_address_are_refused() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (_trigger, shutdown) = channel();
+    tokio::spawn(serve(listener, Router::new().route("/", get(async || "hello")), Limits::new(8), shutdown));
+    let many: String = (0..101).map(|number| format!("x-{number}: 1\r\n")).collect();
+    let long = format!("x-long: {}\r\n", "x".repeat(64 << 10));
+    let address = "x".repeat(8 << 10);
+    for (address, headers, status) in
+        [("", &*many, "431"), ("", &*long, "431"), (&*address, "", "414"), ("", "", "200")]
+    {
+        let mut io = tokio::net::TcpStream::connect(addr).await.unwrap();
+        let request = format!("GET /?{address} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n");
+        // It may be refused before all of it is sent.
+        let _ = io.write_all(request.as_bytes()).await;
+        let mut text = [0; 12];
+        io.read_exact(&mut text).await.unwrap();
+        assert_eq!(std::str::from_utf8(&text).unwrap(), format!("HTTP/1.1 {status}"));
+    }
+}

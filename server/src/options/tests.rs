@@ -40,6 +40,7 @@ fn defaults() {
     assert_eq!((options.snapshot_every, options.sweep_every), (Duration::from_secs(60), Duration::from_secs(300)));
     assert_eq!((options.format, options.at_capacity), (Format::Bincode, AtCapacity::Reject));
     assert_eq!((options.max_sessions, options.max_connections), (10_000, 1_024));
+    assert_eq!((options.max_requests, options.max_streams, options.max_body_bytes), (256, 512, 4 << 20));
     assert_eq!((options.auth, options.start_empty, options.log.as_str()), (AuthOption::Local, false, "info"));
     assert_eq!(options.warnings, Vec::<String>::new());
 }

@@ -2,7 +2,9 @@
 
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
-use sessile::{CreateError, DraftError, EndReason, Ended, IdError, Limit, LimitExceeded, Timestamp, UpdateError};
+use sessile::{
+    CreateError, DraftError, EndReason, Ended, IdError, Limit, LimitExceeded, Overload, Timestamp, UpdateError,
+};
 
 use super::words;
 
@@ -132,6 +134,7 @@ impl Failure {
             CreateError::Id(IdError::NoRandomness { .. }) => Self::internal("the system gave no random numbers"),
             CreateError::Id(error @ IdError::Kind) => Self::argument("kind", error),
             CreateError::Id(error @ IdError::Name { .. }) => Self::argument("name", error),
+            CreateError::Overloaded(met) => Self::overloaded(met),
             CreateError::Stopping => Self::stopping(),
             other => Self::new(Code::InvalidArgument, format!("No session was created: {other}.")),
         }
@@ -143,10 +146,7 @@ impl Failure {
             UpdateError::Rejected(error) => Self::draft(error),
             UpdateError::Ended(ended) => Self::ended(ended, now),
             UpdateError::LimitExceeded(limit) => Self::limit(limit),
-            UpdateError::Overloaded { .. } => Self::new(
-                Code::Overloaded,
-                "The session is overloaded: too many updates wait in line. Nothing was written; try again in a moment.",
-            ),
+            UpdateError::Overloaded { met, .. } => Self::overloaded(met),
             UpdateError::Stopping => Self::stopping(),
             UpdateError::Conflict(conflict) => Self::new(Code::Conflict, format!("{conflict}. Nothing was written."))
                 .with("revision", conflict.current.get()),
@@ -195,6 +195,18 @@ impl Failure {
             .with("limit", limit.limit.to_string())
             .with("allowed", limit.allowed)
             .with("attempted", limit.attempted)
+    }
+
+    /// No fault of the server's and none of the call's: the same call may well succeed a little later.
+    fn overloaded(met: Overload) -> Self {
+        let who = if met == Overload::Service { "The server" } else { "The session" };
+        Self::new(
+            Code::Overloaded,
+            format!(
+                "{who} is overloaded: too many updates wait in line. Nothing was written; try the same call again in a \
+                 few seconds, and send fewer calls at a time."
+            ),
+        )
     }
 
     fn stopping() -> Self {

@@ -15,6 +15,7 @@ mod damage;
 mod defaults;
 mod drain;
 mod expiry;
+mod flood;
 mod forged;
 mod gate;
 mod logs;

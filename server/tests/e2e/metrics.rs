@@ -9,13 +9,16 @@ use serde_json::{Value, json};
 use crate::harness::{Caller, Era, Raw, Scrape, Server, skip, tokens};
 
 /// Each with its type.
-const PROMISED: [(&str, &str); 16] = [
+const PROMISED: [(&str, &str); 19] = [
     ("sessile_sessions_active", "gauge"),
     ("sessile_sessions_created_total", "counter"),
     ("sessile_sessions_ended_total", "counter"),
     ("sessile_operations_total", "counter"),
     ("sessile_operation_duration_seconds", "histogram"),
     ("sessile_mailbox_rejected_total", "counter"),
+    ("sessile_in_flight_rejected_total", "counter"),
+    ("sessile_update_overruns_total", "counter"),
+    ("sessile_requests_shed_total", "counter"),
     ("sessile_activations", "gauge"),
     ("sessile_state_bytes", "gauge"),
     ("sessile_sweep_duration_seconds", "histogram"),

@@ -108,6 +108,16 @@ impl Server {
         assert!(status.success());
     }
 
+    /// The most memory that the process had so far and what it has now, in bytes; none where the system does not tell.
+    pub(crate) fn memory(&self) -> Option<(u64, u64)> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).ok()?;
+        let kib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().trim_end_matches(" kB").parse::<u64>().ok()
+        };
+        Some((kib("VmHWM:")? << 10, kib("VmRSS:")? << 10))
+    }
+
     pub(crate) fn log(&self) -> &Log {
         &self.log
     }
