@@ -36,16 +36,21 @@ pub(in crate::state) fn encode<'a, I: Iterator<Item = EntryRef<'a>>>(entries: im
         }
     }
     for (index, entry) in (0_u32..).zip(entries()) {
-        let (kind, micros) = match entry.expiry {
-            Expiry::Never => continue,
-            Expiry::At(at) => (ABSOLUTE, at.as_micros()),
-            Expiry::Sliding(ttl) => (SLIDING, micros(ttl).max(1)),
-        };
-        out.extend(index.to_le_bytes());
-        out.push(kind);
-        out.extend(micros.to_le_bytes());
+        ttl(&mut out, index, entry.expiry);
     }
     entries().for_each(|entry| out.extend(entry.key.as_bytes()));
     entries().for_each(|entry| out.extend(entry.value.as_bytes()));
     out
+}
+
+/// Writes the row of an entry that has a ttl.
+pub(super) fn ttl(out: &mut Vec<u8>, index: u32, expiry: Expiry) {
+    let (kind, micros) = match expiry {
+        Expiry::Never => return,
+        Expiry::At(at) => (ABSOLUTE, at.as_micros()),
+        Expiry::Sliding(ttl) => (SLIDING, micros(ttl).max(1)),
+    };
+    out.extend(index.to_le_bytes());
+    out.push(kind);
+    out.extend(micros.to_le_bytes());
 }
