@@ -65,13 +65,30 @@ impl Changes {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Option<&NewEntry>)> {
-        let (one, many) = match self {
-            Self::None => (None, None),
-            Self::One(key, change) => (Some((key, change)), None),
-            Self::Many(map) => (None, Some(map.iter())),
+    pub(super) fn iter(&self) -> Iter<'_> {
+        match self {
+            Self::None => Iter::One(None),
+            Self::One(key, change) => Iter::One(Some((key, change))),
+            Self::Many(map) => Iter::Many(map.iter()),
+        }
+    }
+}
+
+/// Changes in the order of their keys.
+pub(super) enum Iter<'a> {
+    One(Option<(&'a str, &'a Change)>),
+    Many(btree_map::Iter<'a, Box<str>, Change>),
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a str, Option<&'a NewEntry>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (key, change) = match self {
+            Self::One(one) => one.take()?,
+            Self::Many(many) => many.next().map(|(key, change)| (&**key, change))?,
         };
-        one.into_iter().chain(many.into_iter().flatten()).map(|(key, change)| (&**key, change.as_ref()))
+        Some((key, change.as_ref()))
     }
 }
 

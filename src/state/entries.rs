@@ -168,11 +168,13 @@ impl Entries {
     }
 
     fn changed(packed: &Packed, changes: &Changes) -> Self {
-        let mut edits = packed.edits(changes);
-        let spliced = match (edits.next(), edits.next()) {
-            (None, _) => Some(packed.clone()),
-            (Some(one), None) => splice(packed, &[one]),
-            (Some(one), Some(two)) => splice(packed, &[one, two].into_iter().chain(edits).collect::<Vec<_>>()),
+        let spliced = match changes {
+            Changes::None => Some(packed.clone()),
+            Changes::One(key, new) => match packed.edit(key, new.as_ref()) {
+                Some(edit) => splice(packed, &[edit]),
+                None => Some(packed.clone()),
+            },
+            Changes::Many(_) => splice(packed, &packed.edits(changes).collect::<Vec<_>>()),
         };
         if let Some(spliced) = spliced {
             return Self(Inner::Packed(spliced));
@@ -214,9 +216,17 @@ impl Entries {
 
 /// The short way from one packed form to the next; `None` where there is none, or where it would not stay packed.
 fn splice(packed: &Packed, edits: &[Edit<'_>]) -> Option<Packed> {
+    if edits.iter().any(Edit::puts_large) {
+        return None;
+    }
+    if let [edit] = edits
+        && let Some(replaced) = packed.replace(edit)
+    {
+        return (weight(replaced.len(), replaced.payload_bytes()) <= PACKED_UP_TO).then_some(replaced);
+    }
     let totals = packed.totals(edits)?;
     let stays = weight(totals.count, totals.payload as u64) <= PACKED_UP_TO;
-    if stays && !edits.iter().any(Edit::puts_large) { packed.splice(edits, &totals) } else { None }
+    if stays { packed.splice(edits, &totals) } else { None }
 }
 
 /// Whether a value is held on its own, beside all others.

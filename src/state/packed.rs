@@ -20,13 +20,15 @@
 
 mod check;
 mod header;
+mod narrow;
+mod replace;
 mod splice;
 mod write;
 
 use std::ops::Bound;
 
 use super::changes::Changes;
-use super::entries::EntryRef;
+use super::entries::{EntryRef, NewEntry};
 
 use self::header::Header;
 pub(crate) use check::PackedError;
@@ -97,13 +99,22 @@ impl Packed {
 
     /// Where changes fall, sorted; those that change nothing are left out.
     pub(super) fn edits<'a>(&self, changes: &'a Changes) -> impl Iterator<Item = Edit<'a>> {
-        let header = self.header();
-        changes.iter().filter_map(move |(key, new)| Edit::of(header.find(&self.0, key), new.map(|new| new.at(key))))
+        changes.iter().filter_map(|(key, new)| self.edit(key, new))
+    }
+
+    /// Where one change falls; `None` when it changes nothing.
+    pub(super) fn edit<'a>(&self, key: &'a str, new: Option<&'a NewEntry>) -> Option<Edit<'a>> {
+        Edit::of(self.header().find(&self.0, key), new.map(|new| new.at(key)))
     }
 
     /// What the buffer will hold with these edits; `None` when it takes the long way to write it.
     pub(super) fn totals(&self, edits: &[Edit<'_>]) -> Option<Totals> {
         Totals::of(&self.header(), &self.0, edits)
+    }
+
+    /// A new buffer with another value in place of one; `None` when the edit is no such thing.
+    pub(super) fn replace(&self, edit: &Edit<'_>) -> Option<Self> {
+        replace::replace(&self.header(), &self.0, edit).map(Self)
     }
 
     /// A new buffer with these edits.

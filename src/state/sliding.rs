@@ -173,9 +173,7 @@ impl Sliding {
     }
 
     fn own(&mut self, change: impl FnOnce(&mut Inner)) {
-        let inner = self.0.get_or_insert_with(|| {
-            Arc::new(Inner { queue: Queue::new(), quiet_until: END_OF_TIME })
-        });
+        let inner = self.0.get_or_insert_with(|| Arc::new(Inner { queue: Queue::new(), quiet_until: END_OF_TIME }));
         if Arc::get_mut(inner).is_none() {
             *inner = Arc::new(Inner { queue: inner.queue.next(), quiet_until: inner.quiet_until });
         }

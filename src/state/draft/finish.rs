@@ -23,18 +23,20 @@ impl Draft {
         if let Some(metadata) = &metadata {
             metadata.check()?;
         }
-        let (expired, quiet_until) = base.due(now);
-        for key in expired {
-            if !staged.contains(&key) {
-                staged.insert(&key, None);
+        let mut sliding = base.sliding.clone();
+        if base.quiet_until() <= now {
+            let (expired, quiet_until) = base.due(now);
+            for key in expired {
+                if !staged.contains(&key) {
+                    staged.insert(&key, None);
+                }
             }
+            sliding.settle(quiet_until);
         }
         let recency = match limits.at_entries {
             AtCapacity::Reject => None,
             AtCapacity::Evict => Some(make_room(&base, &limits, &mut staged)),
         };
-        let mut sliding = base.sliding.clone();
-        sliding.settle(quiet_until);
         for (key, new) in staged.iter() {
             match new.map(|new| new.expiry) {
                 Some(Expiry::Sliding(ttl)) => sliding.put(key, ttl, now),

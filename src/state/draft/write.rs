@@ -73,16 +73,23 @@ impl Draft {
     /// [`DraftError::WrongType`] when the value is not an integer, [`DraftError::Overflow`] when it or the sum is
     /// beyond 64 bits.
     pub fn increment(&mut self, key: &str, by: i64) -> Result<i64, DraftError> {
-        let (old, expiry) = match self.current(key) {
+        let current = self.current(key);
+        let (old, expiry) = match current {
             Some(entry) => (integer(entry.value)?, entry.expiry),
             None => (0, Expiry::Never),
         };
+        // An integer is spelled one way unless it is `-0`; another one than what is there need not be compared with it.
+        let other = by != 0 && current.is_some() && !self.staged.contains(key);
         let sum = old.checked_add(by).ok_or(DraftError::Overflow)?;
         let mut digits = [0; 20];
         let value = spell(sum, &mut digits);
         self.check(key, value.len())?;
         let value = Json::trusted(value);
-        self.put(key, value, expiry);
+        if other {
+            self.stage_entry(key, value, expiry);
+        } else {
+            self.put(key, value, expiry);
+        }
         Ok(sum)
     }
 
@@ -155,8 +162,11 @@ impl Draft {
 
     fn check(&self, key: &str, value_bytes: usize) -> Result<(), DraftError> {
         // Most keys are ASCII, and looked through faster as bytes.
-        let control =
-            if key.is_ascii() { key.bytes().any(|byte| byte.is_ascii_control()) } else { key.chars().any(char::is_control) };
+        let control = if key.is_ascii() {
+            key.bytes().any(|byte| byte.is_ascii_control())
+        } else {
+            key.chars().any(char::is_control)
+        };
         if key.is_empty() || control {
             return Err(DraftError::InvalidKey);
         }
@@ -170,9 +180,13 @@ impl Draft {
         if base.is_some_and(|base| base.value == value.as_str() && base.expiry == expiry) {
             self.staged.remove(key);
         } else {
-            let revision = self.base.revision.next();
-            self.staged.insert(key, Some(NewEntry { value, revision, expiry }));
+            self.stage_entry(key, value, expiry);
         }
+    }
+
+    fn stage_entry(&mut self, key: &str, value: Json, expiry: Expiry) {
+        let revision = self.base.revision.next();
+        self.staged.insert(key, Some(NewEntry { value, revision, expiry }));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
+use super::narrow::Narrow;
 use super::{ABSOLUTE, HEADER, SLIDING, TTL_ROW, WIDE};
 use crate::error::Revision;
 use crate::state::entries::EntryRef;
@@ -44,6 +45,9 @@ impl Header {
 
     /// Where the key is, or where it would be.
     pub(super) fn find(&self, bytes: &[u8], key: &str) -> Result<usize, usize> {
+        if let Some(table) = Narrow::of(self, bytes) {
+            return table.find(key.as_bytes());
+        }
         let (mut low, mut high) = (0, self.count);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -58,9 +62,12 @@ impl Header {
 
     pub(super) fn entry<'a>(&self, bytes: &'a [u8], index: usize) -> Option<EntryRef<'a>> {
         // Without unsafe code the text is looked over once more; that is a fraction of what its reader does with it.
-        let key = str::from_utf8(self.key(bytes, index)?).ok()?;
-        let value = str::from_utf8(self.value(bytes, index)?).ok()?;
-        let revision = Revision::new(self.base.saturating_add(self.cell(bytes, index, 2)?));
+        let (key, value, delta) = match Narrow::of(self, bytes) {
+            Some(table) => (table.key(index)?, table.value(index)?, u64::from(table.delta(index)?)),
+            None => (self.key(bytes, index)?, self.value(bytes, index)?, self.cell(bytes, index, 2)?),
+        };
+        let revision = Revision::new(self.base.saturating_add(delta));
+        let (key, value) = (str::from_utf8(key).ok()?, str::from_utf8(value).ok()?);
         Some(EntryRef { key, value, revision, expiry: self.expiry(bytes, index) })
     }
 

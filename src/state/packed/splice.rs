@@ -3,23 +3,22 @@
 use std::ops::Range;
 
 use super::header::Header;
-use super::{HEADER, TTL_ROW, VERSION, write};
+use super::narrow::{Narrow, ROW, cells, row_of};
+use super::{HEADER, TTL_ROW, write};
 use crate::state::entries::{EntryRef, is_large};
 use crate::state::lifetime::Expiry;
-
-/// A row of the narrow table: key end, value end, revision.
-const ROW: usize = 12;
 
 /// One change, and where in the buffer it falls.
 pub(in crate::state) struct Edit<'a> {
     /// Of the entry that it replaces or removes, or of the one that it goes before.
-    at: usize,
+    pub(super) at: usize,
     /// Whether the entry there makes way.
-    replaces: bool,
-    new: Option<EntryRef<'a>>,
+    pub(super) replaces: bool,
+    pub(super) new: Option<EntryRef<'a>>,
 }
 
 impl<'a> Edit<'a> {
+    /// `None` for the removal of what is not there.
     pub(super) fn of(found: Result<usize, usize>, new: Option<EntryRef<'a>>) -> Option<Self> {
         match found {
             Ok(at) => Some(Self { at, replaces: true, new }),
@@ -38,39 +37,29 @@ impl<'a> Edit<'a> {
 }
 
 /// What the outcome holds.
-#[derive(Default)]
 pub(in crate::state) struct Totals {
     pub(in crate::state) count: usize,
     pub(in crate::state) payload: usize,
-    keys: usize,
     timed: usize,
     base: u64,
 }
 
 impl Totals {
-    /// Adds up what `edits` make of a buffer; `None` when a cell would not fit the narrow table, or none does now.
+    /// Adds up what `edits` make of a buffer; `None` when a row of the outcome might not be narrow, or one is not now.
     pub(super) fn of(old: &Header, bytes: &[u8], edits: &[Edit<'_>]) -> Option<Self> {
-        let old_keys = if old.count == 0 { 0 } else { old.end(bytes, old.count, 0)? };
-        let mut totals = Self {
-            count: old.count,
-            payload: bytes.len().checked_sub(old.keys_at())?,
-            keys: old_keys,
-            timed: old.timed,
-            base: old.base,
-        };
+        let table = Narrow::of(old, bytes)?;
+        let payload = table.keys.len() + table.values.len();
+        let mut totals = Self { count: old.count, payload, timed: old.timed, base: old.base };
         let (mut lowest_goes, mut lowest, mut highest) = (old.count == 0, u64::MAX, 0);
         for edit in edits {
             if edit.replaces {
-                let (key, value) = (old.key(bytes, edit.at)?.len(), old.value(bytes, edit.at)?.len());
                 totals.count -= 1;
-                totals.keys -= key;
-                totals.payload -= key + value;
+                totals.payload -= table.key(edit.at)?.len() + table.value(edit.at)?.len();
                 totals.timed -= usize::from(old.expiry(bytes, edit.at) != Expiry::Never);
-                lowest_goes |= old.cell(bytes, edit.at, 2)? == 0;
+                lowest_goes |= table.delta(edit.at)? == 0;
             }
             if let Some(new) = &edit.new {
                 totals.count += 1;
-                totals.keys += new.key.len();
                 totals.payload += new.key.len() + new.value.len();
                 totals.timed += usize::from(new.expiry != Expiry::Never);
                 lowest = lowest.min(new.revision.get());
@@ -78,43 +67,39 @@ impl Totals {
             }
         }
         if lowest_goes {
-            let mut deltas = runs(edits, old.count).flat_map(|(run, _)| run);
-            let left = deltas.try_fold(u64::MAX, |low, index| Some(low.min(old.cell(bytes, index, 2)?)))?;
-            totals.base = old.base.saturating_add(left).min(lowest);
+            let left = runs(edits, old.count).filter_map(|(run, _)| table.rows.get(run)).flatten();
+            let left = left.map(|row| old.base.saturating_add(u64::from(cells(row)[2]))).min();
+            totals.base = left.unwrap_or(u64::MAX).min(lowest);
         }
         if totals.count == 0 {
             totals.base = 0;
         }
-        // Differences in the old table fit, so they do above a base that is no lower.
-        let lower = old.count > 0 && totals.count > 0 && totals.base.min(lowest) < old.base;
+        // Differences in the old table are narrow, so they are above a base that is no lower.
+        let lower = old.count > 0 && totals.base.min(lowest) < old.base && totals.count > 0;
         let narrow = u64::from(u32::MAX);
         let far = highest.saturating_sub(totals.base) > narrow || totals.payload as u64 > narrow;
-        (!old.wide && !lower && !far).then_some(totals)
+        (!lower && !far).then_some(totals)
     }
 }
 
 /// Writes the outcome, in one allocation.
 pub(super) fn splice(old: &Header, bytes: &[u8], edits: &[Edit<'_>], totals: &Totals) -> Option<Box<[u8]>> {
-    let tables = HEADER + totals.count * ROW + totals.timed * TTL_ROW;
-    let mut out = Vec::with_capacity(tables + totals.payload);
-    out.extend_from_slice(&[VERSION, 0, 0, 0]);
-    out.extend_from_slice(&u32::try_from(totals.count).ok()?.to_le_bytes());
-    out.extend_from_slice(&u32::try_from(totals.timed).ok()?.to_le_bytes());
-    out.extend_from_slice(&totals.base.to_le_bytes());
-    rows(old, bytes, edits, totals.base, &mut out)?;
-    if totals.timed > 0 {
+    let table = Narrow::of(old, bytes)?;
+    let mut out = Vec::with_capacity(HEADER + totals.count * ROW + totals.timed * TTL_ROW + totals.payload);
+    let (count, timed) = (narrow(totals.count)?, narrow(totals.timed)?);
+    out.extend_from_slice(&write::header(false, count, timed, totals.base));
+    let older = if old.count == 0 || count == 0 { 0 } else { u32::try_from(totals.base - old.base).ok()? };
+    rows(&table, edits, totals.base, older, &mut out)?;
+    if timed > 0 {
         ttls(old, bytes, edits, &mut out)?;
     }
-    let keys_at = old.keys_at();
-    let values_at = keys_at + if old.count == 0 { 0 } else { old.end(bytes, old.count, 0)? };
-    for (cell, at) in [(0, keys_at), (1, values_at)] {
-        for (run, edit) in runs(edits, old.count) {
-            let (start, end) = (old.end(bytes, run.start, cell)?, old.end(bytes, run.end, cell)?);
-            out.extend_from_slice(bytes.get(at + start..at + end)?);
-            if let Some(new) = edit.and_then(|edit| edit.new.as_ref()) {
-                out.extend_from_slice(if cell == 0 { new.key.as_bytes() } else { new.value.as_bytes() });
-            }
-        }
+    for (run, edit) in runs(edits, old.count) {
+        out.extend_from_slice(table.keys.get(table.end::<0>(run.start)..table.end::<0>(run.end))?);
+        out.extend_from_slice(edit.and_then(|edit| edit.new).map_or(&[], |new| new.key.as_bytes()));
+    }
+    for (run, edit) in runs(edits, old.count) {
+        out.extend_from_slice(table.values.get(table.end::<1>(run.start)..table.end::<1>(run.end))?);
+        out.extend_from_slice(edit.and_then(|edit| edit.new).map_or(&[], |new| new.value.as_bytes()));
     }
     Some(out.into_boxed_slice())
 }
@@ -129,38 +114,30 @@ fn runs<'e, 'a>(edits: &'e [Edit<'a>], count: usize) -> impl Iterator<Item = (Ra
     })
 }
 
-fn rows(old: &Header, bytes: &[u8], edits: &[Edit<'_>], base: u64, out: &mut Vec<u8>) -> Option<()> {
-    let (table, _) = bytes.get(HEADER..old.timed_at())?.as_chunks::<ROW>();
-    // Ends move by what was put in minus what went before them: below zero too, so the sums wrap.
-    let (mut key_shift, mut value_shift) = (0_u32, 0_u32);
-    let older = if old.count == 0 { 0 } else { u32::try_from(base - old.base).ok()? };
-    for (run, edit) in runs(edits, old.count) {
-        let stays = table.get(run)?;
-        if (key_shift, value_shift, older) == (0, 0, 0) {
+fn rows(table: &Narrow<'_>, edits: &[Edit<'_>], base: u64, older: u32, out: &mut Vec<u8>) -> Option<()> {
+    // Ends move by what was put in minus what made way: below zero too, so the sums wrap.
+    let (mut keys, mut values) = (0_u32, 0_u32);
+    for (run, edit) in runs(edits, table.rows.len()) {
+        let stays = table.rows.get(run)?;
+        if (keys, values, older) == (0, 0, 0) {
             out.extend_from_slice(stays.as_flattened());
         } else {
             for row in stays {
                 let [key, value, delta] = cells(row);
-                out.extend_from_slice(&row_of(
-                    key.wrapping_add(key_shift),
-                    value.wrapping_add(value_shift),
-                    delta.wrapping_sub(older),
-                ));
+                let moved = row_of(key.wrapping_add(keys), value.wrapping_add(values), delta.wrapping_sub(older));
+                out.extend_from_slice(&moved);
             }
         }
         let Some(edit) = edit else { break };
-        let (key, value) = (narrow(old.end(bytes, edit.at, 0)?)?, narrow(old.end(bytes, edit.at, 1)?)?);
+        let (key, value) = (narrow(table.end::<0>(edit.at))?, narrow(table.end::<1>(edit.at))?);
         if let Some(new) = &edit.new {
-            let (keys, values) = (narrow(new.key.len())?, narrow(new.value.len())?);
-            key_shift = key_shift.wrapping_add(keys);
-            value_shift = value_shift.wrapping_add(values);
+            keys = keys.wrapping_add(narrow(new.key.len())?);
+            values = values.wrapping_add(narrow(new.value.len())?);
             let delta = u32::try_from(new.revision.get().checked_sub(base)?).ok()?;
-            out.extend_from_slice(&row_of(key.wrapping_add(key_shift), value.wrapping_add(value_shift), delta));
+            out.extend_from_slice(&row_of(key.wrapping_add(keys), value.wrapping_add(values), delta));
         }
-        if edit.replaces {
-            key_shift = key_shift.wrapping_sub(narrow(old.end(bytes, edit.next(), 0)?)? - key);
-            value_shift = value_shift.wrapping_sub(narrow(old.end(bytes, edit.next(), 1)?)? - value);
-        }
+        keys = keys.wrapping_sub(narrow(table.end::<0>(edit.next()))?.wrapping_sub(key));
+        values = values.wrapping_sub(narrow(table.end::<1>(edit.next()))?.wrapping_sub(value));
     }
     Some(())
 }
@@ -185,22 +162,6 @@ fn ttls(old: &Header, bytes: &[u8], edits: &[Edit<'_>], out: &mut Vec<u8>) -> Op
         }
     }
     Some(())
-}
-
-fn cells(row: &[u8; ROW]) -> [u32; 3] {
-    let mut cells = [0; 3];
-    for (cell, bytes) in cells.iter_mut().zip(row.as_chunks::<4>().0) {
-        *cell = u32::from_le_bytes(*bytes);
-    }
-    cells
-}
-
-fn row_of(key: u32, value: u32, delta: u32) -> [u8; ROW] {
-    let mut row = [0; ROW];
-    for (bytes, cell) in row.as_chunks_mut::<4>().0.iter_mut().zip([key, value, delta]) {
-        *bytes = cell.to_le_bytes();
-    }
-    row
 }
 
 fn narrow(figure: usize) -> Option<u32> {

@@ -2,7 +2,9 @@
 
 mod compat;
 mod drafts;
+mod eviction;
 mod expiry;
+mod large;
 mod model;
 mod packed;
 mod patches;
