@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::changes::Changes;
 use super::entries::{Entries, EntryRef};
-use super::lifetime::{Expiry, Lifetime};
+use super::lifetime::{CompactLifetime, Expiry, Lifetime};
 use super::metadata::{Metadata, SILENT};
 use super::recency::Recency;
 use super::sliding::Sliding;
@@ -19,7 +19,7 @@ pub(crate) struct Committed {
     pub(crate) entries: Entries,
     /// Nothing for a session that says nothing about itself: one shared by all would be counted up and down by all.
     pub(super) metadata: Option<Arc<Metadata>>,
-    pub(crate) lifetime: Lifetime,
+    pub(super) lifetime: CompactLifetime,
     /// Has a row for every entry with a sliding ttl; an entry without one counts as expired.
     pub(crate) sliding: Sliding,
     /// Has a row for every entry where the session evicts at its cap of entries.
@@ -36,7 +36,7 @@ impl Committed {
             entries: Entries::empty(),
             bytes: metadata.bytes(),
             metadata: kept(metadata),
-            lifetime,
+            lifetime: lifetime.into(),
             sliding: Sliding::default(),
             recency: None,
         }
@@ -62,12 +62,17 @@ impl Committed {
         }
         let entries = if expired.is_empty() { entries } else { entries.apply(expired.into_iter().collect()) };
         let bytes = entries.payload_bytes() + metadata.bytes();
-        Self { revision, entries, metadata: kept(metadata), lifetime, sliding, recency: None, bytes }
+        Self { revision, entries, metadata: kept(metadata), lifetime: lifetime.into(), sliding, recency: None, bytes }
     }
 
     /// The same, with its entries in the order of their last writes: where the session evicts at its cap of entries.
     pub(crate) fn in_order(self) -> Self {
         Self { recency: Some(Recency::of(&self.entries)), ..self }
+    }
+
+    /// The limits of the session's life.
+    pub(crate) fn lifetime(&self) -> Lifetime {
+        self.lifetime.into()
     }
 
     /// What the session says about itself.

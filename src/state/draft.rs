@@ -36,7 +36,7 @@ pub struct Draft {
 impl Draft {
     /// Starts a change of a revision.
     pub(crate) fn stage(base: Arc<Committed>, now: Timestamp, limits: StateLimits) -> Self {
-        let lifetime = base.lifetime;
+        let lifetime = base.lifetime();
         Self { base, now, limits, staged: Changes::None, metadata: None, lifetime }
     }
 

@@ -19,22 +19,34 @@ pub(super) trait Stamped {
 
 /// The rows of one revision. Cheap to clone; rows are shared, so a use through one revision is seen through all.
 pub(super) struct Queue<R> {
-    rows: RedBlackTreeMapSync<Arc<str>, Arc<R>>,
+    rows: RedBlackTreeMapSync<Arc<str>, Arc<Held<R>>>,
     heap: Arc<Mutex<Heap<R>>>,
     version: u64,
     parent: u64,
 }
 
+struct Held<R> {
+    row: R,
+    /// The version that it was put into.
+    born: u64,
+}
+
 struct Heap<R> {
     items: BinaryHeap<Item<R>>,
-    /// What this version does not have is thrown away, so the heap is of use to it and to what was made from it.
+    /// What was born by this version and is not in it is thrown away, so the heap serves it and what was made from it.
     of: u64,
     versions: u64,
 }
 
 struct Item<R> {
     stamp: u64,
-    row: Arc<R>,
+    held: Arc<Held<R>>,
+}
+
+impl<R: Stamped> Item<R> {
+    fn of(held: &Arc<Held<R>>) -> Self {
+        Self { stamp: held.row.stamp(), held: Arc::clone(held) }
+    }
 }
 
 impl<R: Stamped> Queue<R> {
@@ -43,12 +55,12 @@ impl<R: Stamped> Queue<R> {
         Self { rows: RedBlackTreeMapSync::new_sync(), heap: Arc::new(Mutex::new(heap)), version: 0, parent: 0 }
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&Arc<R>> {
-        self.rows.get(key)
+    pub(super) fn get(&self, key: &str) -> Option<&R> {
+        self.rows.get(key).map(|held| &held.row)
     }
 
-    pub(super) fn rows(&self) -> impl Iterator<Item = &Arc<R>> {
-        self.rows.values()
+    pub(super) fn rows(&self) -> impl Iterator<Item = &R> {
+        self.rows.values().map(|held| &held.row)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -66,10 +78,9 @@ impl<R: Stamped> Queue<R> {
 
     /// Adds a row, in place of the one of its key.
     pub(super) fn put(&mut self, row: R) {
-        let row = Arc::new(row);
-        let item = Item { stamp: row.stamp(), row: Arc::clone(&row) };
-        self.heap.lock().items.push(item);
-        self.rows.insert_mut(Arc::clone(row.key()), row);
+        let held = Arc::new(Held { row, born: self.version });
+        self.heap.lock().items.push(Item::of(&held));
+        self.rows.insert_mut(Arc::clone(held.row.key()), held);
     }
 
     pub(super) fn remove(&mut self, key: &str) {
@@ -83,17 +94,21 @@ impl<R: Stamped> Queue<R> {
         self.claim(&mut heap);
         let (mut shown, mut last) = (Vec::new(), None);
         while let Some(mut item) = heap.items.pop() {
-            if !self.has(&item.row) {
+            if !self.has(&item.held) {
+                // A sweep may look at a revision while the next one is on its way; that one's rows are not garbage.
+                if item.held.born > self.version {
+                    shown.push(item);
+                }
                 continue;
             }
-            let stamp = item.row.stamp();
+            let stamp = item.held.row.stamp();
             if stamp > item.stamp && item.stamp < horizon {
                 item.stamp = stamp;
                 heap.items.push(item);
                 continue;
             }
             last = Some(item.stamp);
-            let more = visit(&item.row);
+            let more = visit(&item.held.row);
             shown.push(item);
             if !more {
                 break;
@@ -108,14 +123,14 @@ impl<R: Stamped> Queue<R> {
     fn claim(&self, heap: &mut Heap<R>) {
         let serves = heap.of == self.version || heap.of == self.parent;
         if !serves || heap.items.len() / 2 > self.rows.size().max(32) {
-            let items = self.rows().map(|row| Item { stamp: row.stamp(), row: Arc::clone(row) });
-            heap.items = items.collect();
+            heap.items.retain(|item| item.held.born > self.version);
+            heap.items.extend(self.rows.values().map(Item::of));
         }
         heap.of = self.version;
     }
 
-    fn has(&self, row: &Arc<R>) -> bool {
-        self.rows.get(&**row.key()).is_some_and(|own| Arc::ptr_eq(own, row))
+    fn has(&self, held: &Arc<Held<R>>) -> bool {
+        self.rows.get(&**held.row.key()).is_some_and(|own| Arc::ptr_eq(own, held))
     }
 }
 

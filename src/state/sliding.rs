@@ -68,11 +68,11 @@ impl Slide {
 }
 
 impl Sliding {
-    fn get(&self, key: &str) -> Option<&Arc<Slide>> {
+    fn get(&self, key: &str) -> Option<&Slide> {
         self.0.as_ref()?.queue.get(key)
     }
 
-    fn slides(&self) -> impl Iterator<Item = &Arc<Slide>> {
+    fn slides(&self) -> impl Iterator<Item = &Slide> {
         self.0.iter().flat_map(|inner| inner.queue.rows())
     }
 

@@ -17,7 +17,7 @@ impl Draft {
     pub(crate) fn finish(self) -> Result<Option<Committed>, LimitExceeded> {
         let Self { base, now, limits, mut staged, metadata, lifetime } = self;
         let metadata = metadata.map(|metadata| *metadata).filter(|metadata| metadata != base.metadata());
-        if staged.is_empty() && metadata.is_none() && lifetime == base.lifetime {
+        if staged.is_empty() && metadata.is_none() && lifetime == base.lifetime() {
             return Ok(None);
         }
         if let Some(metadata) = &metadata {
@@ -56,7 +56,15 @@ impl Draft {
             .map_err(|error| LimitExceeded { allowed: limits.entries, ..error })?;
         at_most(Limit::SessionBytes, limits.bytes.max(base.bytes), bytes)
             .map_err(|error| LimitExceeded { allowed: limits.bytes, ..error })?;
-        Ok(Some(Committed { revision: base.revision.next(), entries, metadata, lifetime, sliding, recency, bytes }))
+        Ok(Some(Committed {
+            revision: base.revision.next(),
+            entries,
+            metadata,
+            lifetime: lifetime.into(),
+            sliding,
+            recency,
+            bytes,
+        }))
     }
 }
 

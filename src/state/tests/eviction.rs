@@ -92,7 +92,7 @@ fn after_a_restore_the_order_is_that_of_the_last_writes() {
     let base = set(&abc(), "a");
     assert!(view(&base, at(1)).json("b").is_some());
     let entries = Entries::from_packed(base.entries.to_packed()).unwrap();
-    let back = Committed::restored(base.revision, entries, Metadata::default(), base.lifetime, at(1), |_| None);
+    let back = Committed::restored(base.revision, entries, Metadata::default(), base.lifetime(), at(1), |_| None);
     let back = Arc::new(back.in_order());
     assert_eq!(keys(&set(&back, "d")), ["a", "c", "d"]);
     assert!(view(&back, at(1)).json("c").is_some());
@@ -187,7 +187,7 @@ fn run(random: &mut Random, cap: usize, size: usize, steps: usize) -> usize {
         assert_eq!(keys(&committed), expected, "step {step}");
         if random.below(50) == 0 {
             let entries = Entries::from_packed(committed.entries.to_packed()).unwrap();
-            let (revision, lifetime) = (committed.revision, committed.lifetime);
+            let (revision, lifetime) = (committed.revision, committed.lifetime());
             let back = Committed::restored(revision, entries, Metadata::default(), lifetime, at(1), |_| None);
             model.0.sort_by_key(|key| (back.entries.get(key).unwrap().revision, key.clone()));
             committed = Arc::new(back.in_order());

@@ -145,7 +145,7 @@ fn last_uses_come_back_from_files() {
     let uses: std::collections::BTreeMap<_, _> = base.sliding.last_uses().filter(|(key, _)| *key == "a").collect();
     let entries = Entries::from_packed(base.entries.to_packed()).unwrap();
     let last_use = |key: &str| uses.get(key).copied();
-    let back = Committed::restored(base.revision, entries, Metadata::default(), base.lifetime, at(11), last_use);
+    let back = Committed::restored(base.revision, entries, Metadata::default(), base.lifetime(), at(11), last_use);
     assert_eq!((back.revision, back.bytes), (base.revision, base.bytes));
     let back = Arc::new(back);
     assert_eq!(
@@ -203,4 +203,14 @@ fn deadlines_that_moved_on_are_found_again_by_whoever_commits() {
         assert!(base.quiet_until() > at(second));
     }
     assert!(base.entries.len() < 120);
+}
+
+#[test]
+fn a_sweep_of_an_older_revision_takes_nothing_from_the_next() {
+    let base = commit_at(&empty(), at(10), |draft| draft.set_with("a", &1, Ttl::Sliding(seconds(5))).unwrap());
+    let next = commit_at(&base, at(11), |draft| draft.set_with("b", &1, Ttl::Sliding(seconds(1))).unwrap());
+    // The sweep took its reference before the commit, and looks at it after.
+    assert_eq!(base.purged(at(15)).unwrap().entries.len(), 0);
+    let swept = commit_at(&next, at(15), |draft| draft.set("n", &1).unwrap());
+    assert_eq!(swept.entries.iter().map(|entry| entry.key).collect::<Vec<_>>(), ["n"]);
 }

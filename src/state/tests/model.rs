@@ -101,7 +101,7 @@ fn run(random: &mut Random, keys: usize, size: usize, steps: usize) -> (usize, u
                 committed.revision,
                 entries,
                 Metadata::default(),
-                committed.lifetime,
+                committed.lifetime(),
                 at(now),
                 |key| uses.get(key).copied(),
             ));
