@@ -23,7 +23,7 @@ impl<'a> Narrow<'a> {
         }
         let (rows, _) = bytes.get(HEADER..header.timed_at())?.as_chunks();
         let payload = bytes.get(header.keys_at()..)?;
-        let (keys, values) = payload.split_at_checked(rows.last().map_or(0, |row| end::<0>(row)))?;
+        let (keys, values) = payload.split_at_checked(rows.last().map_or(0, end::<0>))?;
         Some(Self { rows, keys, values })
     }
 
@@ -55,12 +55,13 @@ impl<'a> Narrow<'a> {
 
     /// Where the keys (0) or the values (1) of the entries before `index` end.
     pub(super) fn end<const CELL: usize>(&self, index: usize) -> usize {
-        index.checked_sub(1).and_then(|before| self.rows.get(before)).map_or(0, |row| end::<CELL>(row))
+        index.checked_sub(1).and_then(|before| self.rows.get(before)).map_or(0, end::<CELL>)
     }
 }
 
 fn end<const CELL: usize>(row: &[u8; ROW]) -> usize {
-    cells(row)[CELL] as usize
+    let [key, value, _] = cells(row);
+    (if CELL == 0 { key } else { value }) as usize
 }
 
 pub(super) fn cells(row: &[u8; ROW]) -> [u32; 3] {
