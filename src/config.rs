@@ -72,13 +72,13 @@ pub enum Format {
     Json,
 }
 
-/// What a create does when the service is full.
+/// What is done at a cap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AtCapacity {
-    /// It is refused.
+    /// What would pass it is refused.
     #[default]
     Reject,
-    /// The least recently used session is evicted.
+    /// The least recently used session or entry is evicted.
     Evict,
 }
 
@@ -106,6 +106,8 @@ pub(crate) struct StateLimits {
     pub(crate) value_bytes: u64,
     #[garde(range(min = 1, max = 4_096))]
     pub(crate) key_bytes: u64,
+    #[garde(skip)]
+    pub(crate) at_entries: AtCapacity,
 }
 
 /// Every option of a service.
@@ -161,6 +163,7 @@ impl Default for Config {
             bytes: DEFAULT_MAX_SESSION_BYTES,
             value_bytes: DEFAULT_MAX_VALUE_BYTES,
             key_bytes: DEFAULT_MAX_KEY_BYTES,
+            at_entries: AtCapacity::default(),
         };
         Self {
             idle_timeout: Some(DEFAULT_IDLE_TIMEOUT),

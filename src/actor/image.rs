@@ -9,6 +9,7 @@ use super::measure::{check_names, metadata_of, owner_key, principal_of};
 use super::owners::OwnerSlot;
 use super::slot::{Identity, Role, Slot};
 use super::tombstones::Tombstone;
+use crate::config::AtCapacity;
 use crate::error::{EndReason, Ended, Revision};
 use crate::id::{Kind, SessionDigest};
 use crate::principal::OwnerKey;
@@ -32,7 +33,7 @@ pub(crate) fn write(core: &Core, writer: &mut Writer<'_>) -> Result<(), WriteErr
 /// A session at one revision, as files hold it.
 fn record(slot: &Slot, committed: &Committed) -> SessionRecord {
     let identity = &slot.identity;
-    let metadata = &committed.metadata;
+    let metadata = committed.metadata();
     let used = committed.sliding.last_uses();
     let sliding = used.map(|(key, time)| SlidingRecord { key: key.to_owned(), last_used: time.as_micros() });
     SessionRecord {
@@ -52,8 +53,8 @@ fn record(slot: &Slot, committed: &Committed) -> SessionRecord {
         name: identity.name.as_deref().map(str::to_owned),
         created_at: identity.created_at.as_micros(),
         last_active_at: slot.last_active().as_micros(),
-        idle_timeout: committed.lifetime.idle.map(micros),
-        ends_at: committed.lifetime.ends_at.map(Timestamp::as_micros),
+        idle_timeout: committed.lifetime().idle.map(micros),
+        ends_at: committed.lifetime().ends_at.map(Timestamp::as_micros),
         revision: committed.revision.get(),
         label: metadata.label.clone(),
         user_agent: metadata.user_agent.clone(),
@@ -114,14 +115,17 @@ pub(crate) fn revive(core: &Core, record: SessionRecord, saved_at: Timestamp, no
     let last_use = |key: &str| used.get(key).copied().map(Timestamp::from_micros);
     let revision = Revision::new(record.revision);
     let committed = Committed::restored(revision, entries, metadata, lifetime, saved_at.min(now), last_use);
+    let role = match record.role {
+        snapshot::Role::Session => Role::Session,
+        snapshot::Role::Bucket => Role::Bucket,
+        snapshot::Role::Global => Role::Global,
+    };
+    let evicts = core.limits(role).at_entries == AtCapacity::Evict;
+    let committed = if evicts { committed.in_order() } else { committed };
     let identity = Identity {
         digest,
         id: record.id.map(Into::into),
-        role: match record.role {
-            snapshot::Role::Session => Role::Session,
-            snapshot::Role::Bucket => Role::Bucket,
-            snapshot::Role::Global => Role::Global,
-        },
+        role,
         kind: Kind::new(&record.kind).map_err(|error| error.to_string())?,
         name: record.name.map(Into::into),
         owner,

@@ -204,7 +204,7 @@ async fn replace(
             let Some(ttl) = image::ttl_left(entry.expiry, now) else { continue };
             draft.set_json_with(entry.key, Json::parse(entry.value)?, ttl)?;
         }
-        *draft.metadata_mut() = (*state.metadata).clone();
+        *draft.metadata_mut() = state.metadata().clone();
         Ok::<_, DraftError>(())
     });
     update.await.map(|_| ImportOutcome::Replaced).map_err(|error| error.to_string())

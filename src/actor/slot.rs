@@ -200,8 +200,8 @@ impl Slot {
     }
 
     fn mirror(&self, committed: &Committed) {
-        let idle = committed.lifetime.idle.map_or(NEVER, micros);
-        let ends_at = committed.lifetime.ends_at.map_or(NEVER, Timestamp::as_micros);
+        let idle = committed.lifetime().idle.map_or(NEVER, micros);
+        let ends_at = committed.lifetime().ends_at.map_or(NEVER, Timestamp::as_micros);
         self.idle.store(idle, Ordering::Relaxed);
         self.ends_at.store(ends_at, Ordering::Relaxed);
         self.quiet_until.store(committed.quiet_until().as_micros(), Ordering::Relaxed);

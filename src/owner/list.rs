@@ -203,6 +203,6 @@ fn limit(query: &ListQuery) -> Result<usize, CursorError> {
 
 fn show(core: &Arc<Core>, slot: &Arc<Slot>, query: &ListQuery) -> Option<SessionInfo> {
     let (committed, _) = crate::actor::lookup::access(core, slot, false).ok()?;
-    let tagged = |tag: &str| committed.metadata.tags.contains(tag);
+    let tagged = |tag: &str| committed.metadata().tags.contains(tag);
     query.matches(slot, tagged).then(|| SessionInfo::of(core, slot, &committed))
 }

@@ -54,10 +54,18 @@ impl Builder {
         at_capacity: AtCapacity => config.at_capacity;
         /// Entries of one session. Default 1,000.
         max_entries: u64 => config.session.entries;
+        /// What an update does at the cap on entries of a session. Default: it is refused.
+        ///
+        /// With [`AtCapacity::Evict`] entries that have expired go first, then the least recently used ones: a read or a
+        /// write of an entry is a use, a listing is not, and what an update itself writes is not evicted by it. Uses are
+        /// not in files: after a restart the order is that of the last writes. The cap on bytes still refuses.
+        at_entry_cap: AtCapacity => config.session.at_entries;
         /// Bytes of one session: keys, values, metadata. Default 1 MiB.
         max_session_bytes: u64 => config.session.bytes;
         /// Entries of one bucket. Default 10,000.
         max_bucket_entries: u64 => config.bucket.entries;
+        /// What an update does at the cap on entries of a bucket, as [`Builder::at_entry_cap`] says of a session.
+        at_bucket_entry_cap: AtCapacity => config.bucket.at_entries;
         /// Bytes of one bucket. Default 64 MiB.
         max_bucket_bytes: u64 => config.bucket.bytes;
         /// Bytes of all sessions of one owner. Default 256 MiB.

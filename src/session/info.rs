@@ -47,7 +47,7 @@ impl SessionInfo {
             tag: identity.digest.tag(),
             kind: identity.kind.as_str().to_owned(),
             name: identity.name.as_deref().map(str::to_owned),
-            metadata: Arc::clone(&committed.metadata),
+            metadata: committed.shared_metadata(),
             created_at: identity.created_at,
             last_active_at: slot.last_active(),
             expires_at: slot.deadline().map(|(at, _)| at),

@@ -1,11 +1,13 @@
 //! One committed revision of a session.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::changes::Changes;
 use super::entries::{Entries, EntryRef};
-use super::lifetime::{Expiry, Lifetime};
-use super::metadata::Metadata;
+use super::lifetime::{CompactLifetime, Expiry, Lifetime};
+use super::metadata::{Metadata, SILENT};
+use super::recency::Recency;
 use super::sliding::Sliding;
 use crate::error::Revision;
 use crate::time::Timestamp;
@@ -15,10 +17,13 @@ use crate::time::Timestamp;
 pub(crate) struct Committed {
     pub(crate) revision: Revision,
     pub(crate) entries: Entries,
-    pub(crate) metadata: Arc<Metadata>,
-    pub(crate) lifetime: Lifetime,
+    /// Nothing for a session that says nothing about itself: one shared by all would be counted up and down by all.
+    pub(super) metadata: Option<Arc<Metadata>>,
+    pub(super) lifetime: CompactLifetime,
     /// Has a row for every entry with a sliding ttl; an entry without one counts as expired.
     pub(crate) sliding: Sliding,
+    /// Has a row for every entry where the session evicts at its cap of entries.
+    pub(super) recency: Option<Recency>,
     /// Keys, values and metadata.
     pub(crate) bytes: u64,
 }
@@ -30,9 +35,10 @@ impl Committed {
             revision: Revision::ZERO,
             entries: Entries::empty(),
             bytes: metadata.bytes(),
-            metadata: Arc::new(metadata),
-            lifetime,
+            metadata: kept(metadata),
+            lifetime: lifetime.into(),
             sliding: Sliding::default(),
+            recency: None,
         }
     }
 
@@ -46,17 +52,37 @@ impl Committed {
         saved_at: Timestamp,
         last_use: impl Fn(&str) -> Option<Timestamp>,
     ) -> Self {
-        let (mut sliding, mut expired) = (Sliding::default(), BTreeMap::new());
+        let (mut sliding, mut expired) = (Sliding::default(), Vec::new());
         for entry in entries.sliding() {
             let Expiry::Sliding(ttl) = entry.expiry else { continue };
             match last_use(entry.key) {
-                Some(last) if last == Timestamp::default() => drop(expired.insert(entry.key.into(), None)),
+                Some(last) if last == Timestamp::default() => expired.push((entry.key.into(), None)),
                 last => sliding.put(entry.key, ttl, last.unwrap_or(saved_at)),
             }
         }
-        let entries = if expired.is_empty() { entries } else { entries.apply(expired) };
+        let entries = if expired.is_empty() { entries } else { entries.apply(expired.into_iter().collect()) };
         let bytes = entries.payload_bytes() + metadata.bytes();
-        Self { revision, entries, metadata: Arc::new(metadata), lifetime, sliding, bytes }
+        Self { revision, entries, metadata: kept(metadata), lifetime: lifetime.into(), sliding, recency: None, bytes }
+    }
+
+    /// The same, with its entries in the order of their last writes: where the session evicts at its cap of entries.
+    pub(crate) fn in_order(self) -> Self {
+        Self { recency: Some(Recency::of(&self.entries)), ..self }
+    }
+
+    /// The limits of the session's life.
+    pub(crate) fn lifetime(&self) -> Lifetime {
+        self.lifetime.into()
+    }
+
+    /// What the session says about itself.
+    pub(crate) fn metadata(&self) -> &Metadata {
+        self.metadata.as_deref().unwrap_or(&SILENT)
+    }
+
+    /// The same, to keep.
+    pub(crate) fn shared_metadata(&self) -> Arc<Metadata> {
+        self.metadata.clone().unwrap_or_default()
     }
 
     /// Whether an entry of this revision is visible; not a use of it.
@@ -71,11 +97,14 @@ impl Committed {
     /// The entry of a key if it is visible; a use of it.
     pub(super) fn used(&self, key: &str, now: Timestamp) -> Option<EntryRef<'_>> {
         let entry = self.entries.get(key)?;
-        match entry.expiry {
+        let live = match entry.expiry {
             Expiry::Sliding(_) => self.sliding.touch(key, now),
             _ => self.is_live(&entry, now),
+        };
+        if let Some(recency) = self.recency.as_ref().filter(|_| live) {
+            recency.touch(key);
         }
-        .then_some(entry)
+        live.then_some(entry)
     }
 
     /// The visible entry of a key; not a use of it.
@@ -92,23 +121,34 @@ impl Committed {
         }
     }
 
-    /// The keys of expired entries.
-    pub(super) fn expired(&self, now: Timestamp) -> impl Iterator<Item = &str> {
-        self.entries.expired(now).chain(self.sliding.expired(now))
+    /// How many entries have expired, for reads.
+    pub(super) fn count_expired(&self, now: Timestamp) -> usize {
+        self.entries.expired(now).count() + self.sliding.count_expired(now)
+    }
+
+    /// The keys of expired entries, and a time before which no other with a sliding ttl expires; for updates.
+    pub(super) fn due(&self, now: Timestamp) -> (impl Iterator<Item = Cow<'_, str>>, Timestamp) {
+        let (slid, quiet_until) = self.sliding.due(now);
+        let slid = slid.into_iter().map(|key| Cow::Owned(String::from(&*key)));
+        (self.entries.expired(now).map(Cow::Borrowed).chain(slid), quiet_until)
     }
 
     /// The same revision without its expired entries; `None` when there are none.
     pub(crate) fn purged(&self, now: Timestamp) -> Option<Self> {
-        let gone: BTreeMap<Box<str>, _> = self.expired(now).map(|key| (key.into(), None)).collect();
+        let (gone, quiet_until) = self.due(now);
+        let gone: Changes = gone.map(|key| (key.into(), None)).collect();
         if gone.is_empty() {
             return None;
         }
-        let mut sliding = self.sliding.clone();
-        gone.keys().for_each(|key| sliding.remove(key));
-        sliding.settle(now);
+        let (mut sliding, mut recency) = (self.sliding.clone(), self.recency.clone());
+        sliding.settle(quiet_until);
+        for (key, _) in gone.iter() {
+            sliding.remove(key);
+            recency.iter_mut().for_each(|recency| recency.remove(key));
+        }
         let entries = self.entries.apply(gone);
-        let bytes = entries.payload_bytes() + self.metadata.bytes();
-        Some(Self { entries, sliding, bytes, metadata: Arc::clone(&self.metadata), ..*self })
+        let bytes = self.bytes - self.entries.payload_bytes() + entries.payload_bytes();
+        Some(Self { entries, sliding, recency, bytes, metadata: self.metadata.clone(), ..*self })
     }
 
     /// Before this time no entry expires, whatever is used meanwhile.
@@ -135,4 +175,9 @@ impl Committed {
         let deadlines = [self.entries.next_deadline(), self.sliding.next_deadline()];
         deadlines.into_iter().flatten().min()
     }
+}
+
+/// Metadata as a revision holds it.
+pub(super) fn kept(metadata: Metadata) -> Option<Arc<Metadata>> {
+    (metadata != SILENT).then(|| Arc::new(metadata))
 }

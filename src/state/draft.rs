@@ -3,14 +3,14 @@
 mod finish;
 mod write;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use super::changes::Changes;
 use super::committed::Committed;
-use super::entries::{EntryRef, NewEntry};
+use super::entries::EntryRef;
 use super::lifetime::Lifetime;
 use super::metadata::Metadata;
 use super::overlay::Overlay;
@@ -28,16 +28,16 @@ pub struct Draft {
     now: Timestamp,
     limits: StateLimits,
     /// Only what differs from `base`.
-    staged: BTreeMap<Box<str>, Option<NewEntry>>,
-    metadata: Option<Metadata>,
+    staged: Changes,
+    metadata: Option<Box<Metadata>>,
     lifetime: Lifetime,
 }
 
 impl Draft {
     /// Starts a change of a revision.
     pub(crate) fn stage(base: Arc<Committed>, now: Timestamp, limits: StateLimits) -> Self {
-        let lifetime = base.lifetime;
-        Self { base, now, limits, staged: BTreeMap::new(), metadata: None, lifetime }
+        let lifetime = base.lifetime();
+        Self { base, now, limits, staged: Changes::None, metadata: None, lifetime }
     }
 
     /// The revision that this draft started from.
@@ -75,7 +75,7 @@ impl Draft {
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        let base = self.base.entries.len().saturating_sub(self.base.expired(self.now).count());
+        let base = self.base.entries.len().saturating_sub(self.base.due(self.now).0.count());
         self.staged.iter().fold(base, |len, (key, new)| {
             let (was, is) = (self.base.peek(key, self.now).is_some(), new.is_some());
             (len + usize::from(is)).saturating_sub(usize::from(was))
@@ -91,7 +91,7 @@ impl Draft {
     /// Every key and its value as compact JSON, sorted by key.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &str)> {
         let base = self.base.entries.iter().filter(|entry| self.base.is_live(entry, self.now));
-        let staged = self.staged.iter().map(|(key, new)| (&**key, new.as_ref().map(|new| new.at(key))));
+        let staged = self.staged.iter().map(|(key, new)| (key, new.map(|new| new.at(key))));
         Overlay::new(base, staged).map(|entry| (entry.key, entry.value))
     }
 
@@ -106,12 +106,12 @@ impl Draft {
     /// What the session says about itself.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
-        self.metadata.as_ref().unwrap_or(&self.base.metadata)
+        self.metadata.as_deref().unwrap_or(self.base.metadata())
     }
 
     /// What the session says about itself, to be changed. Its caps are checked when the update is committed.
     pub fn metadata_mut(&mut self) -> &mut Metadata {
-        self.metadata.get_or_insert_with(|| Metadata::clone(&self.base.metadata))
+        self.metadata.get_or_insert_with(|| Box::new(self.base.metadata().clone()))
     }
 
     /// The limits of the session's life, to be changed.
@@ -125,8 +125,8 @@ impl Draft {
     }
 
     fn current(&self, key: &str) -> Option<EntryRef<'_>> {
-        match self.staged.get_key_value(key) {
-            Some((key, new)) => new.as_ref().map(|new| new.at(key)),
+        match self.staged.get(key) {
+            Some(new) => new,
             None => self.base.used(key, self.now),
         }
     }

@@ -1,12 +1,13 @@
-//! The entries of one revision: packed while they are few bytes, mapped above.
+//! The entries of one revision: packed while they are few bytes, mapped above or where a value is large.
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
+use super::changes::Changes;
 use super::lifetime::Expiry;
 use super::mapped::Mapped;
 use super::overlay::Overlay;
-use super::packed::{self, Packed, PackedError};
+use super::packed::{self, Edit, Packed, PackedError};
 use super::value::Json;
 use crate::error::Revision;
 use crate::time::Timestamp;
@@ -15,6 +16,8 @@ use crate::time::Timestamp;
 const PACKED_UP_TO: u64 = 16 << 10;
 /// Mapped entries are packed again below this weight; the gap keeps a session at the border from going to and fro.
 const PACKED_AGAIN_BELOW: u64 = 8 << 10;
+/// A value above this size is not copied when another one is set: its session is mapped, whatever it weighs.
+const LARGE_VALUE: usize = 4 << 10;
 /// What an entry weighs beside its key and value: its row in the packed table.
 const ROW_WEIGHT: u64 = 12;
 
@@ -50,14 +53,15 @@ impl NewEntry {
     }
 }
 
-/// Immutable entries sorted by key, cheap to clone.
+/// Immutable entries sorted by key. A clone copies at most what a packed session weighs.
 #[derive(Clone)]
 pub(crate) struct Entries(Inner);
 
+/// As large as a buffer's pointer and length: an idle session is little more than its bytes.
 #[derive(Clone)]
 enum Inner {
     Packed(Packed),
-    Mapped(Mapped),
+    Mapped(Arc<Mapped>),
 }
 
 impl Entries {
@@ -142,20 +146,11 @@ impl Entries {
     }
 
     /// These entries with changes applied: put, or removed where there is nothing.
-    pub(crate) fn apply(&self, changes: BTreeMap<Box<str>, Option<NewEntry>>) -> Self {
+    pub(crate) fn apply(&self, changes: Changes) -> Self {
         match &self.0 {
-            Inner::Packed(packed) => {
-                let changes = changes.iter().map(|(key, new)| (&**key, new.as_ref().map(|new| new.at(key))));
-                let all: Vec<_> = Overlay::new(packed.iter_from(Bound::Unbounded), changes).collect();
-                let weight = weight(all.len(), all.iter().map(EntryRef::bytes).sum());
-                Self(if weight <= PACKED_UP_TO {
-                    Inner::Packed(Packed::of(|| all.iter().copied()))
-                } else {
-                    Inner::Mapped(Mapped::of(all.into_iter()))
-                })
-            }
+            Inner::Packed(packed) => Self::changed(packed, &changes),
             Inner::Mapped(mapped) => {
-                let mut mapped = mapped.clone();
+                let mut mapped = Mapped::clone(mapped);
                 for (key, new) in changes {
                     match new {
                         Some(new) => mapped.put(&key, new),
@@ -163,13 +158,35 @@ impl Entries {
                     }
                 }
                 let weight = weight(mapped.len(), mapped.payload_bytes());
-                Self(if weight < PACKED_AGAIN_BELOW {
+                Self(if weight < PACKED_AGAIN_BELOW && !mapped.holds_large() {
                     Inner::Packed(Packed::of(|| mapped.iter_from(Bound::Unbounded)))
                 } else {
-                    Inner::Mapped(mapped)
+                    Inner::Mapped(Arc::new(mapped))
                 })
             }
         }
+    }
+
+    fn changed(packed: &Packed, changes: &Changes) -> Self {
+        let spliced = match changes {
+            Changes::None => Some(packed.clone()),
+            Changes::One(key, new) => match packed.edit(key, new.as_ref()) {
+                Some(edit) => splice(packed, &[edit]),
+                None => Some(packed.clone()),
+            },
+            Changes::Many(_) => splice(packed, &packed.edits(changes).collect::<Vec<_>>()),
+        };
+        if let Some(spliced) = spliced {
+            return Self(Inner::Packed(spliced));
+        }
+        let changes = changes.iter().map(|(key, new)| (key, new.map(|new| new.at(key))));
+        let all: Vec<_> = Overlay::new(packed.iter_from(Bound::Unbounded), changes).collect();
+        let weight = weight(all.len(), all.iter().map(EntryRef::bytes).sum());
+        Self(if weight <= PACKED_UP_TO && !all.iter().any(|entry| is_large(entry.value)) {
+            Inner::Packed(Packed::of(|| all.iter().copied()))
+        } else {
+            Inner::Mapped(Arc::new(Mapped::of(all.into_iter())))
+        })
     }
 
     /// The packed layout, whatever the size.
@@ -184,8 +201,8 @@ impl Entries {
     pub(crate) fn from_packed(bytes: Vec<u8>) -> Result<Self, PackedError> {
         let packed = Packed::checked(bytes)?;
         let heavy = weight(packed.len(), packed.payload_bytes()) > PACKED_UP_TO;
-        Ok(Self(if heavy {
-            Inner::Mapped(Mapped::of(packed.iter_from(Bound::Unbounded)))
+        Ok(Self(if heavy || packed.iter_from(Bound::Unbounded).any(|entry| is_large(entry.value)) {
+            Inner::Mapped(Arc::new(Mapped::of(packed.iter_from(Bound::Unbounded))))
         } else {
             Inner::Packed(packed)
         }))
@@ -195,6 +212,26 @@ impl Entries {
     pub(super) fn is_packed(&self) -> bool {
         matches!(self.0, Inner::Packed(_))
     }
+}
+
+/// The short way from one packed form to the next; `None` where there is none, or where it would not stay packed.
+fn splice(packed: &Packed, edits: &[Edit<'_>]) -> Option<Packed> {
+    if edits.iter().any(Edit::puts_large) {
+        return None;
+    }
+    if let [edit] = edits
+        && let Some(replaced) = packed.replace(edit)
+    {
+        return (weight(replaced.len(), replaced.payload_bytes()) <= PACKED_UP_TO).then_some(replaced);
+    }
+    let totals = packed.totals(edits)?;
+    let stays = weight(totals.count, totals.payload as u64) <= PACKED_UP_TO;
+    if stays { packed.splice(edits, &totals) } else { None }
+}
+
+/// Whether a value is held on its own, beside all others.
+pub(super) fn is_large(value: &str) -> bool {
+    value.len() > LARGE_VALUE
 }
 
 fn weight(count: usize, payload: u64) -> u64 {

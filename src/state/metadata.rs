@@ -26,6 +26,10 @@ pub struct Metadata {
     pub(crate) attachment: Option<Json>,
 }
 
+/// What most sessions say: nothing.
+pub(super) static SILENT: Metadata =
+    Metadata { label: None, user_agent: None, origin: None, tags: BTreeSet::new(), custom: None, attachment: None };
+
 impl Metadata {
     /// Checks every cap.
     ///

@@ -1,5 +1,6 @@
 //! The state of one session: entries, and how they are read and changed. Pure and synchronous; `now` is an argument.
 
+mod changes;
 mod committed;
 mod draft;
 mod entries;
@@ -11,6 +12,8 @@ mod overlay;
 mod packed;
 mod patch;
 mod pointer;
+mod queue;
+mod recency;
 mod scan;
 mod sliding;
 mod value;

@@ -19,19 +19,20 @@
 //! equal entries have equal bytes. The cap on entries of a session keeps both counts far below 2^32.
 
 mod check;
+mod header;
+mod narrow;
+mod replace;
+mod splice;
 mod write;
 
-use std::cmp::Ordering;
 use std::ops::Bound;
-use std::sync::Arc;
-use std::time::Duration;
 
-use super::entries::EntryRef;
-use super::lifetime::Expiry;
-use crate::error::Revision;
-use crate::time::Timestamp;
+use super::changes::Changes;
+use super::entries::{EntryRef, NewEntry};
 
+use self::header::Header;
 pub(crate) use check::PackedError;
+pub(super) use splice::{Edit, Totals};
 pub(super) use write::encode;
 
 const VERSION: u8 = 1;
@@ -42,178 +43,82 @@ const ABSOLUTE: u8 = 1;
 const SLIDING: u8 = 2;
 
 /// A buffer in the packed layout that has been checked, or was written here.
+///
+/// Boxed and not shared: it hangs on a revision, which is shared, and a second count would cost every session its bytes.
 #[derive(Clone)]
-pub(super) struct Packed {
-    bytes: Arc<[u8]>,
-    header: Header,
-}
+pub(super) struct Packed(Box<[u8]>);
 
 impl Packed {
     /// Takes a buffer from outside after checking every promise of the layout.
     pub(super) fn checked(bytes: Vec<u8>) -> Result<Self, PackedError> {
-        let header = check::validate(&bytes)?;
-        Ok(Self { bytes: bytes.into(), header })
+        check::validate(&bytes)?;
+        Ok(Self(bytes.into()))
     }
 
     /// Writes entries that are sorted by key; `entries` is called once for each pass over them.
     pub(super) fn of<'a, I: Iterator<Item = EntryRef<'a>>>(entries: impl Fn() -> I) -> Self {
-        let bytes = encode(entries);
-        let header = Header::read(&bytes).unwrap_or_default();
-        Self { bytes: bytes.into(), header }
+        Self(encode(entries).into())
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.0
+    }
+
+    fn header(&self) -> Header {
+        Header::read(&self.0).unwrap_or_default()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.header.count
+        self.header().count
     }
 
     pub(super) fn payload_bytes(&self) -> u64 {
-        self.bytes.len().saturating_sub(self.header.keys_at()) as u64
+        self.0.len().saturating_sub(self.header().keys_at()) as u64
     }
 
     pub(super) fn get(&self, key: &str) -> Option<EntryRef<'_>> {
-        self.find(key).ok().and_then(|index| self.entry(index))
+        let header = self.header();
+        header.find(&self.0, key).ok().and_then(|index| header.entry(&self.0, index))
     }
 
     pub(super) fn iter_from(&self, start: Bound<&str>) -> impl Iterator<Item = EntryRef<'_>> + use<'_> {
+        let header = self.header();
         let first = match start {
             Bound::Unbounded => 0,
-            Bound::Included(key) => self.find(key).unwrap_or_else(|index| index),
-            Bound::Excluded(key) => self.find(key).map_or_else(|index| index, |index| index + 1),
+            Bound::Included(key) => header.find(&self.0, key).unwrap_or_else(|index| index),
+            Bound::Excluded(key) => header.find(&self.0, key).map_or_else(|index| index, |index| index + 1),
         };
-        (first..self.header.count).map_while(|index| self.entry(index))
+        (first..header.count).map_while(move |index| header.entry(&self.0, index))
     }
 
     /// The entries with a ttl, sorted by key.
     pub(super) fn timed(&self) -> impl Iterator<Item = EntryRef<'_>> + use<'_> {
-        (0..self.header.timed).map_while(|row| self.entry(self.timed_index(row)?))
+        let header = self.header();
+        (0..header.timed).map_while(move |row| header.entry(&self.0, header.ttl_index(&self.0, row)?))
     }
 
-    /// Where the key is, or where it would be.
-    fn find(&self, key: &str) -> Result<usize, usize> {
-        let (mut low, mut high) = (0, self.header.count);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.key(middle).unwrap_or_default().cmp(key.as_bytes()) {
-                Ordering::Less => low = middle + 1,
-                Ordering::Greater => high = middle,
-                Ordering::Equal => return Ok(middle),
-            }
-        }
-        Err(low)
+    /// Where changes fall, sorted; those that change nothing are left out.
+    pub(super) fn edits<'a>(&self, changes: &'a Changes) -> impl Iterator<Item = Edit<'a>> {
+        changes.iter().filter_map(|(key, new)| self.edit(key, new))
     }
 
-    fn key(&self, index: usize) -> Option<&[u8]> {
-        self.header.key(&self.bytes, index)
+    /// Where one change falls; `None` when it changes nothing.
+    pub(super) fn edit<'a>(&self, key: &'a str, new: Option<&'a NewEntry>) -> Option<Edit<'a>> {
+        Edit::of(self.header().find(&self.0, key), new.map(|new| new.at(key)))
     }
 
-    fn entry(&self, index: usize) -> Option<EntryRef<'_>> {
-        // Without unsafe code the text is looked over once more; that is a fraction of what its reader does with it.
-        let key = str::from_utf8(self.key(index)?).ok()?;
-        let value = str::from_utf8(self.header.value(&self.bytes, index)?).ok()?;
-        let delta = self.header.cell(&self.bytes, index, 2)?;
-        let revision = Revision::new(self.header.base.saturating_add(delta));
-        Some(EntryRef { key, value, revision, expiry: self.expiry(index) })
+    /// What the buffer will hold with these edits; `None` when it takes the long way to write it.
+    pub(super) fn totals(&self, edits: &[Edit<'_>]) -> Option<Totals> {
+        Totals::of(&self.header(), &self.0, edits)
     }
 
-    fn expiry(&self, index: usize) -> Expiry {
-        let (mut low, mut high) = (0, self.header.timed);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.timed_index(middle).unwrap_or_default().cmp(&index) {
-                Ordering::Less => low = middle + 1,
-                Ordering::Greater => high = middle,
-                Ordering::Equal => return self.header.ttl(&self.bytes, middle).map_or(Expiry::Never, |(_, ttl)| ttl),
-            }
-        }
-        Expiry::Never
+    /// A new buffer with another value in place of one; `None` when the edit is no such thing.
+    pub(super) fn replace(&self, edit: &Edit<'_>) -> Option<Self> {
+        replace::replace(&self.header(), &self.0, edit).map(Self)
     }
 
-    fn timed_index(&self, row: usize) -> Option<usize> {
-        self.header.ttl_index(&self.bytes, row)
+    /// A new buffer with these edits.
+    pub(super) fn splice(&self, edits: &[Edit<'_>], totals: &Totals) -> Option<Self> {
+        splice::splice(&self.header(), &self.0, edits, totals).map(Self)
     }
-}
-
-/// The header, and where it says that things are. Positions saturate, so a lying header finds nothing.
-#[derive(Clone, Copy, Debug, Default)]
-struct Header {
-    wide: bool,
-    count: usize,
-    timed: usize,
-    base: u64,
-}
-
-impl Header {
-    /// Reads the fields without checking anything but that they are there.
-    fn read(bytes: &[u8]) -> Option<Self> {
-        Some(Self {
-            wide: bytes.get(1)? & WIDE != 0,
-            count: usize::try_from(word(bytes, 4, 4)?).ok()?,
-            timed: usize::try_from(word(bytes, 8, 4)?).ok()?,
-            base: word(bytes, 12, 8)?,
-        })
-    }
-
-    fn width(&self) -> usize {
-        if self.wide { 8 } else { 4 }
-    }
-
-    fn timed_at(&self) -> usize {
-        self.count.saturating_mul(3 * self.width()).saturating_add(HEADER)
-    }
-
-    fn keys_at(&self) -> usize {
-        self.timed.saturating_mul(TTL_ROW).saturating_add(self.timed_at())
-    }
-
-    /// One of the three cells of a row.
-    fn cell(&self, bytes: &[u8], row: usize, cell: usize) -> Option<u64> {
-        word(bytes, HEADER.checked_add((row.checked_mul(3)? + cell).checked_mul(self.width())?)?, self.width())
-    }
-
-    /// Where an entry's part of the keys (cell 0) or of the values (cell 1) starts and ends.
-    fn span(&self, bytes: &[u8], index: usize, cell: usize) -> Option<(usize, usize)> {
-        let start = match index.checked_sub(1) {
-            Some(before) => usize::try_from(self.cell(bytes, before, cell)?).ok()?,
-            None => 0,
-        };
-        Some((start, usize::try_from(self.cell(bytes, index, cell)?).ok()?))
-    }
-
-    fn key<'a>(&self, bytes: &'a [u8], index: usize) -> Option<&'a [u8]> {
-        let ((start, end), at) = (self.span(bytes, index, 0)?, self.keys_at());
-        bytes.get(at.checked_add(start)?..at.checked_add(end)?)
-    }
-
-    fn value<'a>(&self, bytes: &'a [u8], index: usize) -> Option<&'a [u8]> {
-        let (_, keys) = self.span(bytes, self.count.checked_sub(1)?, 0)?;
-        let ((start, end), at) = (self.span(bytes, index, 1)?, self.keys_at().checked_add(keys)?);
-        bytes.get(at.checked_add(start)?..at.checked_add(end)?)
-    }
-
-    fn ttl_index(&self, bytes: &[u8], row: usize) -> Option<usize> {
-        let at = row.checked_mul(TTL_ROW)?.checked_add(self.timed_at())?;
-        usize::try_from(word(bytes, at, 4)?).ok()
-    }
-
-    /// The entry's index and expiry in a row of the second table; `None` when the row is not as described.
-    fn ttl(&self, bytes: &[u8], row: usize) -> Option<(usize, Expiry)> {
-        let at = row.checked_mul(TTL_ROW)?.checked_add(self.timed_at())?;
-        let micros = word(bytes, at.checked_add(5)?, 8)?;
-        let expiry = match *bytes.get(at.checked_add(4)?)? {
-            ABSOLUTE => Expiry::At(Timestamp::from_micros(micros)),
-            SLIDING if micros > 0 => Expiry::Sliding(Duration::from_micros(micros)),
-            _ => return None,
-        };
-        Some((self.ttl_index(bytes, row)?, expiry))
-    }
-}
-
-/// An unsigned little-endian number of up to eight bytes.
-fn word(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
-    let slice = bytes.get(at..at.checked_add(width)?)?;
-    Some(slice.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)))
 }

@@ -90,7 +90,7 @@ impl View {
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.committed.entries.len().saturating_sub(self.committed.expired(self.now).count())
+        self.committed.entries.len().saturating_sub(self.committed.count_expired(self.now))
     }
 
     /// Whether there are no entries.
@@ -109,7 +109,7 @@ impl View {
     /// What the session says about itself.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
-        &self.committed.metadata
+        self.committed.metadata()
     }
 
     /// Reads all entries as one type: the keys are its members. Not a use of any.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use sessile::defaults::*;
-use sessile::{SessionService, SharedRecorder};
+use sessile::{AtCapacity, SessionService, SharedRecorder};
 
 use super::{assert_table, root, text};
 
@@ -42,6 +42,10 @@ fn time(duration: Duration) -> String {
     if seconds >= 100 * 365 * 86_400 { "100 years".to_owned() } else { format!("{} {of}", seconds / unit) }
 }
 
+fn policy(policy: AtCapacity) -> String {
+    format!("{policy:?}").to_lowercase()
+}
+
 #[test]
 fn limits_are_the_defaults() {
     let option = |name: &str| format!("`{name}`");
@@ -54,8 +58,10 @@ fn limits_are_the_defaults() {
         ("sessions in all", grouped(DEFAULT_MAX_SESSIONS), option("max_sessions")),
         ("sessions of one owner", grouped(DEFAULT_MAX_SESSIONS_PER_OWNER), option("max_sessions_per_owner")),
         ("entries of a session", grouped(DEFAULT_MAX_ENTRIES), option("max_entries")),
+        ("what an update does at that cap", policy(AtCapacity::default()), option("at_entry_cap")),
         ("state of a session", bytes(DEFAULT_MAX_SESSION_BYTES), option("max_session_bytes")),
         ("entries of a bucket", grouped(DEFAULT_MAX_BUCKET_ENTRIES), option("max_bucket_entries")),
+        ("what an update does at that cap, in a bucket", policy(AtCapacity::default()), option("at_bucket_entry_cap")),
         ("state of a bucket", bytes(DEFAULT_MAX_BUCKET_BYTES), option("max_bucket_bytes")),
         ("one value, as compact JSON", bytes(DEFAULT_MAX_VALUE_BYTES), option("max_value_bytes")),
         ("one key", bytes(DEFAULT_MAX_KEY_BYTES), option("max_key_bytes")),

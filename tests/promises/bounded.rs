@@ -396,3 +396,44 @@ async fn remembered_ends_are_bounded_in_all_and_per_owner() {
     }
     assert_eq!(service.operator().stats().tombstones, 5);
 }
+
+#[tokio::test]
+async fn at_a_cap_of_entries_the_least_recently_used_go_where_that_was_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = async || {
+        let builder = SessionService::builder().snapshots(folder.path()).max_entries(2_u64).max_bucket_entries(3_u64);
+        builder.at_bucket_entry_cap(AtCapacity::Evict).start().await.unwrap()
+    };
+    let keys = |session: &sessile::Session| -> Vec<String> {
+        session.read().unwrap().entries().map(|entry| entry.key.to_owned()).collect()
+    };
+    let service = start().await;
+    let owner = service.owner(&alice());
+    let (session, bucket) = (owner.create(NewSession::default()).await.unwrap(), owner.bucket().await.unwrap());
+    for key in ["a", "b", "c"] {
+        bucket.set(key, &1).await.unwrap();
+    }
+    // A policy of buckets is none of sessions.
+    session.set("a", &1).await.unwrap();
+    session.set("b", &1).await.unwrap();
+    assert!(matches!(session.set("c", &1).await, Err(UpdateError::LimitExceeded(_))));
+    assert_eq!(bucket.get::<u8>("a").unwrap(), Some(1));
+    bucket.set("d", &1).await.unwrap();
+    assert_eq!(keys(&bucket), ["a", "c", "d"]);
+    service.drain().await.unwrap();
+    drop((service, session, bucket));
+    // Uses are not in files: after a restart the order is that of the last writes, and what is used from then on counts.
+    let service = start().await;
+    let bucket = service.owner(&alice()).bucket().await.unwrap();
+    assert_eq!(bucket.get::<u8>("a").unwrap(), Some(1));
+    bucket.set("e", &1).await.unwrap();
+    assert_eq!(keys(&bucket), ["a", "d", "e"]);
+    service.drain().await.unwrap();
+
+    let service = SessionService::builder().max_entries(1_u64).at_entry_cap(AtCapacity::Evict).start().await.unwrap();
+    let session = service.owner(&alice()).create(NewSession::default()).await.unwrap();
+    session.set("a", &1).await.unwrap();
+    session.set("b", &1).await.unwrap();
+    assert_eq!(keys(&session), ["b"]);
+    service.drain().await.unwrap();
+}

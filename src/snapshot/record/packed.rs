@@ -52,5 +52,5 @@ fn pack(records: Vec<EntryRecord>) -> Result<Vec<u8>, String> {
             return Err("a key stands in it twice".to_owned());
         }
     }
-    Ok(Entries::empty().apply(entries).to_packed())
+    Ok(Entries::empty().apply(entries.into_iter().collect()).to_packed())
 }

@@ -54,7 +54,7 @@ impl Draft {
     pub fn remove(&mut self, key: &str) -> bool {
         let there = self.contains(key);
         if self.base.peek(key, self.now).is_some() {
-            self.staged.insert(key.into(), None);
+            self.staged.insert(key, None);
         } else {
             self.staged.remove(key);
         }
@@ -73,14 +73,23 @@ impl Draft {
     /// [`DraftError::WrongType`] when the value is not an integer, [`DraftError::Overflow`] when it or the sum is
     /// beyond 64 bits.
     pub fn increment(&mut self, key: &str, by: i64) -> Result<i64, DraftError> {
-        let (old, expiry) = match self.current(key) {
+        let current = self.current(key);
+        let (old, expiry) = match current {
             Some(entry) => (integer(entry.value)?, entry.expiry),
             None => (0, Expiry::Never),
         };
+        // An integer is spelled one way unless it is `-0`; another one than what is there need not be compared with it.
+        let other = by != 0 && current.is_some() && !self.staged.contains(key);
         let sum = old.checked_add(by).ok_or(DraftError::Overflow)?;
-        let value = Json::trusted(sum.to_string());
-        self.check(key, value.as_str().len())?;
-        self.put(key, value, expiry);
+        let mut digits = [0; 20];
+        let value = spell(sum, &mut digits);
+        self.check(key, value.len())?;
+        let value = Json::trusted(value);
+        if other {
+            self.stage_entry(key, value, expiry);
+        } else {
+            self.put(key, value, expiry);
+        }
         Ok(sum)
     }
 
@@ -152,7 +161,13 @@ impl Draft {
     }
 
     fn check(&self, key: &str, value_bytes: usize) -> Result<(), DraftError> {
-        if key.is_empty() || key.chars().any(char::is_control) {
+        // Most keys are ASCII, and looked through faster as bytes.
+        let control = if key.is_ascii() {
+            key.bytes().any(|byte| byte.is_ascii_control())
+        } else {
+            key.chars().any(char::is_control)
+        };
+        if key.is_empty() || control {
             return Err(DraftError::InvalidKey);
         }
         at_most(Limit::KeyBytes, self.limits.key_bytes, key.len() as u64)?;
@@ -165,9 +180,13 @@ impl Draft {
         if base.is_some_and(|base| base.value == value.as_str() && base.expiry == expiry) {
             self.staged.remove(key);
         } else {
-            let revision = self.base.revision.next();
-            self.staged.insert(key.into(), Some(NewEntry { value, revision, expiry }));
+            self.stage_entry(key, value, expiry);
         }
+    }
+
+    fn stage_entry(&mut self, key: &str, value: Json, expiry: Expiry) {
+        let revision = self.base.revision.next();
+        self.staged.insert(key, Some(NewEntry { value, revision, expiry }));
     }
 }
 
@@ -181,4 +200,22 @@ fn integer(text: &str) -> Result<i64, DraftError> {
         Some(b'0'..=b'9') => Err(DraftError::WrongType { needed: "an integer", found: "a number with a fraction" }),
         _ => Err(DraftError::WrongType { needed: "an integer", found: scan::name_of(text) }),
     }
+}
+
+/// The text of an integer, written into `digits`, which are enough for any.
+fn spell(number: i64, digits: &mut [u8; 20]) -> &str {
+    let mut rest = number.unsigned_abs();
+    let mut first = digits.len();
+    for (place, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        (first, rest) = (place, rest / 10);
+        if rest == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        first -= 1;
+        digits.get_mut(first).into_iter().for_each(|sign| *sign = b'-');
+    }
+    str::from_utf8(digits.get(first..).unwrap_or_default()).unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! Checking a packed buffer that comes from outside: every promise of the layout, in time linear in its length.
 
-use super::{HEADER, Header, VERSION, WIDE};
+use super::header::Header;
+use super::{HEADER, VERSION, WIDE};
 use crate::state::scan;
 
 /// Why a buffer is not entries in the packed layout.

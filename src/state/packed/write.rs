@@ -23,10 +23,7 @@ pub(in crate::state) fn encode<'a, I: Iterator<Item = EntryRef<'a>>>(entries: im
     let tables = HEADER + count as usize * 3 * width + timed as usize * TTL_ROW;
     let mut out = Vec::with_capacity(tables.saturating_add(usize::try_from(keys + values).unwrap_or(0)));
 
-    out.extend([VERSION, if wide { WIDE } else { 0 }, 0, 0]);
-    out.extend(count.to_le_bytes());
-    out.extend(timed.to_le_bytes());
-    out.extend(base.to_le_bytes());
+    out.extend(header(wide, count, timed, base));
     let (mut key_end, mut value_end) = (0_u64, 0_u64);
     for entry in entries() {
         key_end += entry.key.len() as u64;
@@ -36,16 +33,29 @@ pub(in crate::state) fn encode<'a, I: Iterator<Item = EntryRef<'a>>>(entries: im
         }
     }
     for (index, entry) in (0_u32..).zip(entries()) {
-        let (kind, micros) = match entry.expiry {
-            Expiry::Never => continue,
-            Expiry::At(at) => (ABSOLUTE, at.as_micros()),
-            Expiry::Sliding(ttl) => (SLIDING, micros(ttl).max(1)),
-        };
-        out.extend(index.to_le_bytes());
-        out.push(kind);
-        out.extend(micros.to_le_bytes());
+        ttl(&mut out, index, entry.expiry);
     }
     entries().for_each(|entry| out.extend(entry.key.as_bytes()));
     entries().for_each(|entry| out.extend(entry.value.as_bytes()));
     out
+}
+
+/// The bytes before the tables.
+pub(super) fn header(wide: bool, count: u32, timed: u32, base: u64) -> [u8; HEADER] {
+    let flags = if wide { WIDE } else { 0 };
+    let ([a, b, c, d], [e, f, g, h]) = (count.to_le_bytes(), timed.to_le_bytes());
+    let [i, j, k, l, m, n, o, p] = base.to_le_bytes();
+    [VERSION, flags, 0, 0, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+}
+
+/// Writes the row of an entry that has a ttl.
+pub(super) fn ttl(out: &mut Vec<u8>, index: u32, expiry: Expiry) {
+    let (kind, micros) = match expiry {
+        Expiry::Never => return,
+        Expiry::At(at) => (ABSOLUTE, at.as_micros()),
+        Expiry::Sliding(ttl) => (SLIDING, micros(ttl).max(1)),
+    };
+    out.extend(index.to_le_bytes());
+    out.push(kind);
+    out.extend(micros.to_le_bytes());
 }

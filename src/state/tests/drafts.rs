@@ -73,7 +73,7 @@ fn a_change_to_what_is_there_already_is_none() {
     }
     let mut draft = draft(&base);
     draft.lifetime_mut().idle = Some(seconds(1));
-    assert_eq!(draft.finish().unwrap().unwrap().lifetime.idle, Some(seconds(1)));
+    assert_eq!(draft.finish().unwrap().unwrap().lifetime().idle, Some(seconds(1)));
 }
 
 #[test]

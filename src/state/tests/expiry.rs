@@ -145,11 +145,72 @@ fn last_uses_come_back_from_files() {
     let uses: std::collections::BTreeMap<_, _> = base.sliding.last_uses().filter(|(key, _)| *key == "a").collect();
     let entries = Entries::from_packed(base.entries.to_packed()).unwrap();
     let last_use = |key: &str| uses.get(key).copied();
-    let back = Committed::restored(base.revision, entries, Metadata::default(), base.lifetime, at(11), last_use);
+    let back = Committed::restored(base.revision, entries, Metadata::default(), base.lifetime(), at(11), last_use);
     assert_eq!((back.revision, back.bytes), (base.revision, base.bytes));
     let back = Arc::new(back);
     assert_eq!(
         view(&back, at(14)).entries().map(|entry| entry.expires_at.unwrap()).collect::<Vec<_>>(),
         [at(18), at(16)]
     );
+}
+
+#[test]
+fn a_read_that_moves_a_deadline_or_an_order_writes_no_state() {
+    let limits = StateLimits { at_entries: AtCapacity::Evict, ..LIMITS };
+    let mut draft = Draft::stage(empty(), at(10), limits);
+    draft.set_with("s", &1, Ttl::Sliding(seconds(5))).unwrap();
+    draft.set("n", &1).unwrap();
+    let base = Arc::new(draft.finish().unwrap().unwrap());
+    let packed = base.entries.to_packed();
+    for second in 10..14 {
+        let mut draft = Draft::stage(Arc::clone(&base), at(second), limits);
+        assert_eq!((draft.json("s"), draft.contains("n")), (Some("1"), true));
+        draft.set_with("s", &1, Ttl::Sliding(seconds(5))).unwrap();
+        assert!(draft.finish().unwrap().is_none());
+        assert!(view(&base, at(second)).json("s").is_some());
+    }
+    assert_eq!((base.revision.get(), base.entries.to_packed(), base.next_deadline()), (1, packed, Some(at(18))));
+    // A commit of another key, and one of the same key with the same ttl, copies no row of it.
+    let other = commit_at(&base, at(14), |draft| draft.set("n", &2).unwrap());
+    let same = commit_at(&other, at(14), |draft| assert_eq!(draft.increment("s", 1).unwrap(), 2));
+    assert!(base.sliding.is(&other.sliding) && base.sliding.is(&same.sliding));
+    let expired = commit_at(&same, at(19), |draft| draft.set("n", &3).unwrap());
+    assert!(!same.sliding.is(&expired.sliding) && expired.sliding.is(&Default::default()));
+}
+
+#[test]
+fn deadlines_that_moved_on_are_found_again_by_whoever_commits() {
+    let keys = || (0..200).map(|n| format!("key{n:03}"));
+    let mut base = commit_at(&empty(), at(0), |draft| {
+        keys().for_each(|key| draft.set_with(&key, &1, Ttl::Sliding(seconds(10))).unwrap());
+    });
+    for second in 1..100_u64 {
+        // Every key is used every five seconds, but one more of them is left alone from each second on.
+        let used = keys().skip(second as usize).filter(|_| second.is_multiple_of(5));
+        used.for_each(|key| assert!(view(&base, at(second)).json(&key).is_some()));
+        let refused = Draft::stage(Arc::clone(&base), at(second), StateLimits { bytes: 1_024, ..LIMITS });
+        let mut draft = refused;
+        draft.set("big", &"x".repeat(4_000)).unwrap();
+        assert!(draft.finish().is_err());
+        let older = Arc::clone(&base);
+        base = commit_at(&base, at(second), |draft| draft.set("second", &second).unwrap());
+        // Whoever goes back to an older revision finds the same.
+        let again = commit_at(&older, at(second), |draft| draft.set("second", &second).unwrap());
+        assert!(again.entries.iter().eq(base.entries.iter()));
+        let live = base.sliding.last_uses().filter(|(_, last)| last.after(seconds(10)) > at(second)).count();
+        assert_eq!(base.entries.len(), live + 1, "second {second}");
+        assert!(base.quiet_until() <= base.next_deadline().unwrap());
+        assert!(base.quiet_until() > at(second));
+    }
+    assert!(base.entries.len() < 120);
+}
+
+#[test]
+fn a_sweep_of_an_older_revision_takes_nothing_from_the_next() {
+    let base = commit_at(&empty(), at(10), |draft| draft.set_with("a", &1, Ttl::Sliding(seconds(5))).unwrap());
+    let next = commit_at(&base, at(11), |draft| draft.set_with("b", &1, Ttl::Sliding(seconds(1))).unwrap());
+    // The sweep took its reference before the commit, and looks at it after.
+    assert_eq!(base.purged(at(15)).unwrap().entries.len(), 0);
+    let swept = commit_at(&next, at(15), |draft| draft.set("n", &1).unwrap());
+    assert_eq!(swept.entries.iter().map(|entry| entry.key).collect::<Vec<_>>(), ["n"]);
 }

@@ -2,7 +2,9 @@
 
 mod compat;
 mod drafts;
+mod eviction;
 mod expiry;
+mod large;
 mod model;
 mod packed;
 mod patches;
@@ -12,11 +14,17 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
-use crate::config::StateLimits;
+use crate::config::{AtCapacity, StateLimits};
 use crate::error::Revision;
 use crate::time::Timestamp;
 
-const LIMITS: StateLimits = StateLimits { entries: 1_000, bytes: 1 << 20, value_bytes: 256 << 10, key_bytes: 256 };
+const LIMITS: StateLimits = StateLimits {
+    entries: 1_000,
+    bytes: 1 << 20,
+    value_bytes: 256 << 10,
+    key_bytes: 256,
+    at_entries: AtCapacity::Reject,
+};
 
 /// Something done to a value.
 type Step<'a, T, R = ()> = &'a dyn Fn(&mut T) -> R;

@@ -101,7 +101,7 @@ fn run(random: &mut Random, keys: usize, size: usize, steps: usize) -> (usize, u
                 committed.revision,
                 entries,
                 Metadata::default(),
-                committed.lifetime,
+                committed.lifetime(),
                 at(now),
                 |key| uses.get(key).copied(),
             ));
@@ -178,6 +178,7 @@ fn read(random: &mut Random, committed: &Arc<Committed>, model: &mut Model, keys
     let payload: u64 = committed.entries.iter().map(|entry| (entry.key.len() + entry.value.len()) as u64).sum();
     assert_eq!((committed.entries.payload_bytes(), committed.bytes), (payload, payload));
     assert_eq!(committed.entries.iter().count(), committed.entries.len());
+    assert_eq!(committed.entries.to_packed(), super::super::packed::encode(|| committed.entries.iter()));
     let purged = committed.purged(at(now));
     assert_eq!(purged.as_ref().map_or(committed.entries.len(), |purged| purged.entries.len()), model.len());
     let live = purged.as_ref().unwrap_or(committed);

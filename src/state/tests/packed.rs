@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::state::packed::PackedError;
 
@@ -148,8 +146,7 @@ fn large_entries_are_mapped_and_become_packed_again_only_far_below() {
     let value = Json::of(&"x".repeat(1_000)).unwrap();
     let put = |entries: &Entries, range: std::ops::Range<usize>, some: bool| {
         let new = NewEntry { value: value.clone(), revision: Revision::new(1), expiry: Expiry::Never };
-        entries
-            .apply(range.map(|n| (format!("key{n:03}").into(), some.then(|| new.clone()))).collect::<BTreeMap<_, _>>())
+        entries.apply(range.map(|n| (format!("key{n:03}").into(), some.then(|| new.clone()))).collect())
     };
     let small = put(&Entries::empty(), 0..15, true);
     assert!(small.is_packed());
