@@ -140,13 +140,29 @@ fn five_bits(random: u128, check: u32, low: u32) -> u8 {
 
 /// The value of a Crockford digit: either case, i and l read as 1, o read as 0.
 fn digit_value(byte: u8) -> Option<u8> {
-    let byte = match byte.to_ascii_lowercase() {
-        b'i' | b'l' => b'1',
-        b'o' => b'0',
-        other => other,
-    };
-    ALPHABET.iter().position(|&digit| digit == byte).and_then(|index| u8::try_from(index).ok())
+    VALUES.get(usize::from(byte)).copied().filter(|&value| value != NO_DIGIT)
 }
+
+const NO_DIGIT: u8 = u8::MAX;
+
+/// A restore reads thirty digits of every session, so they are looked up, not searched for.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        let digit = ALPHABET[value];
+        values[digit as usize] = value as u8;
+        values[digit.to_ascii_uppercase() as usize] = value as u8;
+        value += 1;
+    }
+    values[b'i' as usize] = 1;
+    values[b'I' as usize] = 1;
+    values[b'l' as usize] = 1;
+    values[b'L' as usize] = 1;
+    values[b'o' as usize] = 0;
+    values[b'O' as usize] = 0;
+    values
+};
 
 #[cfg(test)]
 mod tests {

@@ -57,6 +57,12 @@ async fn run(held: &[Session], stop: &AtomicBool) -> Histogram<u64> {
 pub(crate) fn rows(what: &str, with: &Histogram<u64>, without: &Histogram<u64>) {
     for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)] {
         let micros = |times: &Histogram<u64>| times.value_at_quantile(quantile) as f64 / 1e3;
-        machine::row(&format!("update {name} {what}"), micros(with), micros(without), "us", "the same, nothing running");
+        machine::row(
+            &format!("update {name} {what}"),
+            micros(with),
+            micros(without),
+            "us",
+            "the same, nothing running",
+        );
     }
 }
