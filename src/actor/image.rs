@@ -24,7 +24,7 @@ pub(crate) fn write(core: &Core, writer: &mut Writer<'_>) -> Result<(), WriteErr
     for slot in core.registry.collect(|_| true) {
         if let Some(committed) = slot.peek() {
             let entries = committed.entries.packed_bytes();
-            // The file is none; its place in one that was never written tells nobody which session it is.
+            // A place in a file that was never written names no session to anybody; its tag does.
             writer.session(&record(&slot, &committed, &entries)).map_err(|error| match error {
                 WriteError::Record { index, detail } => {
                     WriteError::Record { index, detail: format!("session {}: {detail}", slot.identity.digest.tag()) }
