@@ -16,7 +16,7 @@
 #![allow(
     missing_docs,
     clippy::expect_used,
-    clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a bench that cannot be set up has no figure to give"
 )]

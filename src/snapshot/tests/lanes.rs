@@ -13,7 +13,7 @@ type Told = (Vec<[u8; 32]>, Result<Summary, String>);
 fn seed() -> u64 {
     let given = std::env::var("SESSILE_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(|| getrandom::u64().unwrap());
-    println!("SESSILE_SEED={seed}");
+    eprintln!("SESSILE_SEED={seed}");
     seed
 }
 
