@@ -139,13 +139,21 @@ fn five_bits(random: u128, check: u32, low: u32) -> u8 {
 }
 
 /// The value of a Crockford digit: either case, i and l read as 1, o read as 0.
-fn digit_value(byte: u8) -> Option<u8> {
-    let byte = match byte.to_ascii_lowercase() {
-        b'i' | b'l' => b'1',
-        b'o' => b'0',
-        other => other,
-    };
-    ALPHABET.iter().position(|&digit| digit == byte).and_then(|index| u8::try_from(index).ok())
+///
+/// Spelled out, not searched for in [`ALPHABET`]: a restore reads thirty digits of every session.
+const fn digit_value(byte: u8) -> Option<u8> {
+    let byte = byte.to_ascii_lowercase();
+    Some(match byte {
+        b'0'..=b'9' => byte - b'0',
+        b'a'..=b'h' => byte - b'a' + 10,
+        b'j' | b'k' => byte - b'j' + 18,
+        b'm' | b'n' => byte - b'm' + 20,
+        b'p'..=b't' => byte - b'p' + 22,
+        b'v'..=b'z' => byte - b'v' + 27,
+        b'i' | b'l' => 1,
+        b'o' => 0,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -159,6 +167,19 @@ mod tests {
         for text in [id.as_str(), &upper] {
             let Ok(ParsedId::Generated(read)) = SessionId::parse(text) else { panic!("{text} was not read as ours") };
             assert_eq!(read, id);
+        }
+    }
+
+    #[test]
+    fn every_digit_has_its_place_in_the_alphabet() {
+        for byte in 0..=u8::MAX {
+            let digit = match byte.to_ascii_lowercase() {
+                b'i' | b'l' => b'1',
+                b'o' => b'0',
+                other => other,
+            };
+            let place = ALPHABET.iter().position(|&found| found == digit);
+            assert_eq!(digit_value(byte).map(usize::from), place, "{byte}");
         }
     }
 

@@ -69,21 +69,9 @@ impl Principal {
         Err(LimitExceeded { limit: Limit::IdentityBytes, allowed: MAX_IDENTITY_BYTES, attempted })
     }
 
-    /// The key of this identity: SHA-256 over the length-prefixed parts, so that no two identities share an encoding.
+    /// The key of this identity.
     pub(crate) fn key(&self) -> OwnerKey {
-        let mut hash = Sha256::new();
-        hash.update(b"sessile owner v1\0");
-        for part in [Some(&self.issuer), Some(&self.subject), self.client.as_ref()] {
-            match part {
-                Some(text) => {
-                    hash.update([1]);
-                    hash.update((text.len() as u64).to_le_bytes());
-                    hash.update(text.as_bytes());
-                }
-                None => hash.update([0]),
-            }
-        }
-        OwnerKey(hash.finalize().into())
+        OwnerKey::of(&self.issuer, &self.subject, self.client())
     }
 }
 
@@ -111,6 +99,23 @@ impl OwnerKey {
     pub(crate) const ANONYMOUS: Self = Self([0; 32]);
     /// The owner of the shared bucket.
     pub(crate) const GLOBAL: Self = Self([0xff; 32]);
+
+    /// The key of an identity: SHA-256 over the length-prefixed parts, so that no two identities share an encoding.
+    pub(crate) fn of(issuer: &str, subject: &str, client: Option<&str>) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"sessile owner v1\0");
+        for part in [Some(issuer), Some(subject), client] {
+            match part {
+                Some(text) => {
+                    hash.update([1]);
+                    hash.update((text.len() as u64).to_le_bytes());
+                    hash.update(text.as_bytes());
+                }
+                None => hash.update([0]),
+            }
+        }
+        Self(hash.finalize().into())
+    }
 
     /// A short tag for logs and `Debug`: names nobody.
     pub(crate) fn tag(&self) -> String {

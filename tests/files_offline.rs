@@ -228,8 +228,9 @@ async fn an_edited_file_is_sealed_only_when_asked_and_restorable() {
     let restored = files::verify(&to, Options::default()).unwrap();
     assert!(restored.is_restorable());
     fs::remove_file(&to).unwrap();
-    // A session under another digest would be opened by somebody else's id.
-    let start = text.find("\"digest\":\"").unwrap() + 10;
+    // A session under another digest would be opened by somebody else's id. One without an id has nothing to compare,
+    // and any may come first.
+    let start = text.find("\",\"digest\":\"").unwrap() + 12;
     let flipped = if text[start..].starts_with('0') { "1" } else { "0" };
     let mut moved = text.clone();
     moved.replace_range(start..=start, flipped);
@@ -237,7 +238,7 @@ async fn an_edited_file_is_sealed_only_when_asked_and_restorable() {
     let looked = files::verify(&edited, Options::default().accept_edited(true)).unwrap();
     assert_eq!((looked.refused, looked.findings.len()), (1, 1));
     assert!(looked.findings[0].detail.contains("digest") && !looked.is_restorable());
-    assert!(matches!(sealed(true), Err(FileError::Record { index: 1, .. })) && !to.exists());
+    assert!(matches!(sealed(true), Err(FileError::Record { .. })) && !to.exists());
 }
 
 #[tokio::test]

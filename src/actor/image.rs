@@ -14,9 +14,9 @@ use crate::error::{EndReason, Ended, Revision};
 use crate::id::{Kind, SessionDigest};
 use crate::principal::OwnerKey;
 use crate::snapshot::{
-    self, EndRecord, OwnerRecord, SessionRecord, SlidingRecord, TombstoneRecord, WriteError, Writer,
+    self, EndRecord, OwnerRecord, SessionRecord, SessionRef, SlidingRecord, TombstoneRecord, WriteError, Writer,
 };
-use crate::state::{Committed, Entries, Expiry, Lifetime};
+use crate::state::{Committed, Entries, Expiry, Json, Lifetime};
 use crate::time::{Timestamp, micros};
 
 /// Writes everything: each session at one committed revision, then the tombstones, which have the last word.
@@ -24,46 +24,52 @@ pub(crate) fn write(core: &Core, writer: &mut Writer<'_>) -> Result<(), WriteErr
     // The walk clones references only; encoding waits for nobody and nobody for it.
     for slot in core.registry.collect(|_| true) {
         if let Some(committed) = slot.peek().map(|committed| core.read_twice(&slot, committed)) {
-            writer.session(&record(&slot, &committed))?;
+            let entries = committed.entries.packed_bytes();
+            // A place in a file that was never written names no session to anybody; its tag does.
+            writer.session(&record(&slot, &committed, &entries)).map_err(|error| match error {
+                WriteError::Record { index, detail } => {
+                    WriteError::Record { index, detail: format!("session {}: {detail}", slot.identity.digest.tag()) }
+                }
+                other => other,
+            })?;
         }
     }
     core.tombstones.all().iter().try_for_each(|tombstone| writer.tombstone(&bury(tombstone)))
 }
 
-/// A session at one revision, as files hold it.
-fn record(slot: &Slot, committed: &Committed) -> SessionRecord {
+/// A session at one revision, as files hold it, borrowed from where it lives.
+pub(super) fn record<'a>(slot: &'a Slot, committed: &'a Committed, entries: &'a [u8]) -> SessionRef<'a> {
     let identity = &slot.identity;
     let metadata = committed.metadata();
     let used = committed.sliding.last_uses();
-    let sliding = used.map(|(key, time)| SlidingRecord { key: key.to_owned(), last_used: time.as_micros() });
     SessionRecord {
         digest: identity.digest.0,
-        id: identity.id.as_deref().map(str::to_owned),
+        id: identity.id.as_deref(),
         role: match identity.role {
             Role::Session => snapshot::Role::Session,
             Role::Bucket => snapshot::Role::Bucket,
             Role::Global => snapshot::Role::Global,
         },
         owner: identity.owner.principal.as_ref().map(|principal| OwnerRecord {
-            issuer: principal.issuer().to_owned(),
-            subject: principal.subject().to_owned(),
-            client: principal.client().map(str::to_owned),
+            issuer: principal.issuer(),
+            subject: principal.subject(),
+            client: principal.client(),
         }),
-        kind: identity.kind.as_str().to_owned(),
-        name: identity.name.as_deref().map(str::to_owned),
+        kind: identity.kind.as_str(),
+        name: identity.name.as_deref(),
         created_at: identity.created_at.as_micros(),
         last_active_at: slot.last_active().as_micros(),
         idle_timeout: committed.lifetime().idle.map(micros),
         ends_at: committed.lifetime().ends_at.map(Timestamp::as_micros),
         revision: committed.revision.get(),
-        label: metadata.label.clone(),
-        user_agent: metadata.user_agent.clone(),
-        origin: metadata.origin.clone(),
-        tags: metadata.tags.iter().cloned().collect(),
-        custom: metadata.custom.as_ref().map(|json| json.as_str().to_owned()),
-        attachment: metadata.attachment.as_ref().map(|json| json.as_str().to_owned()),
-        entries: committed.entries.to_packed(),
-        sliding: sliding.collect(),
+        label: metadata.label.as_deref(),
+        user_agent: metadata.user_agent.as_deref(),
+        origin: metadata.origin.as_deref(),
+        tags: metadata.tags.iter().map(String::as_str).collect(),
+        custom: metadata.custom.as_ref().map(Json::as_str),
+        attachment: metadata.attachment.as_ref().map(Json::as_str),
+        entries,
+        sliding: used.map(|(key, time)| SlidingRecord { key, last_used: time.as_micros() }).collect(),
     }
 }
 
@@ -100,18 +106,23 @@ pub(crate) fn unearth(record: &TombstoneRecord) -> Tombstone {
 ///
 /// A deadline is the lesser of the recorded one and now plus the session's own timeout, so that a wall clock that went
 /// back lengthens no life.
-pub(crate) fn revive(core: &Core, record: SessionRecord, saved_at: Timestamp, now: Timestamp) -> Result<Slot, String> {
-    let owner = owner_of(core, &record);
+pub(crate) fn revive(
+    core: &Core,
+    record: &SessionRef<'_>,
+    saved_at: Timestamp,
+    now: Timestamp,
+) -> Result<Slot, String> {
+    let owner = owner_of(core, record);
     let digest = SessionDigest(record.digest);
-    check_names(&record, &owner.key)?;
+    check_names(record, &owner.key)?;
     let created_at = Timestamp::from_micros(record.created_at);
     let ends_at =
         record.ends_at.map(Timestamp::from_micros).map(|ends_at| ends_at.min(now.after(ends_at.since(created_at))));
     let lifetime = Lifetime { idle: record.idle_timeout.map(Duration::from_micros), ends_at };
-    let metadata = metadata_of(&record)?;
+    let metadata = metadata_of(record)?;
     let entries = Entries::from_packed(record.entries).map_err(|error| error.to_string())?;
     let used: BTreeMap<_, _> =
-        record.sliding.into_iter().map(|used| (used.key, used.last_used.min(now.as_micros()))).collect();
+        record.sliding.iter().map(|used| (used.key, used.last_used.min(now.as_micros()))).collect();
     let last_use = |key: &str| used.get(key).copied().map(Timestamp::from_micros);
     let revision = Revision::new(record.revision);
     let committed = Committed::restored(revision, entries, metadata, lifetime, saved_at.min(now), last_use);
@@ -126,7 +137,7 @@ pub(crate) fn revive(core: &Core, record: SessionRecord, saved_at: Timestamp, no
         digest,
         id: record.id.map(Into::into),
         role,
-        kind: Kind::new(&record.kind).map_err(|error| error.to_string())?,
+        kind: Kind::new(record.kind).map_err(|error| error.to_string())?,
         name: record.name.map(Into::into),
         owner,
         created_at,
@@ -135,8 +146,11 @@ pub(crate) fn revive(core: &Core, record: SessionRecord, saved_at: Timestamp, no
     Ok(Slot::new(identity, committed, last_active, core.config.mailbox_turns))
 }
 
-fn owner_of(core: &Core, record: &SessionRecord) -> Arc<OwnerSlot> {
-    core.owners.intern(owner_key(record), principal_of(record).as_ref())
+fn owner_of(core: &Core, record: &SessionRef<'_>) -> Arc<OwnerSlot> {
+    let key = owner_key(record);
+    // Most owners have several sessions: the names of one are copied once.
+    let known = core.owners.find(&key);
+    known.unwrap_or_else(|| core.owners.intern(key, principal_of(record).as_ref()))
 }
 
 /// The ttl that is left to an entry, for putting it into another session.

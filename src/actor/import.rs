@@ -22,7 +22,8 @@ use super::turn::{self, Patience, Place};
 use crate::config::Format;
 use crate::error::{DraftError, Limit, LimitExceeded};
 use crate::snapshot::{
-    FileError, FileHeader, Item, ReadOptions, RecordError, SessionRecord, Writer, entries_codec, read, verify,
+    FileError, FileHeader, Item, ReadOptions, RecordError, SessionRecord, TombstoneRecord, Writer, entries_codec, read,
+    verify,
 };
 use crate::state::Json;
 use crate::telemetry::{Operation, Outcome};
@@ -44,21 +45,21 @@ impl Core {
         let (saved_at, items) =
             joined.map_err(|error| refused(error.to_string()))?.map_err(|error| refused(error.to_string()))?;
         // A session that ended while the file was being written is in it twice, and the tombstone has the last word.
-        let ended: HashSet<_> = items.iter().filter_map(buried).collect();
+        let ended: HashSet<_> = items.iter().filter_map(Loaded::buried).collect();
         let mut report = ImportReport { dry_run: options.dry_run, ..ImportReport::default() };
         for item in items {
             match item {
-                Item::Session(record) => {
+                Loaded::Session(record) => {
                     let tag = crate::id::SessionDigest(record.digest).tag();
                     let kind = record.kind.clone();
                     let outcome = if ended.contains(&record.digest) {
                         ImportOutcome::Ended
                     } else {
-                        one(self, *record, saved_at, options).await.unwrap_or_else(ImportOutcome::Refused)
+                        one(self, &record, saved_at, options).await.unwrap_or_else(ImportOutcome::Refused)
                     };
                     report.items.push(ImportedItem { tag, kind, outcome });
                 }
-                Item::Tombstone(record) => {
+                Loaded::Tombstone(record) => {
                     let tombstone = image::unearth(&record);
                     // What lives here is not ended by a file from elsewhere.
                     if self.registry.find(&tombstone.digest).is_none()
@@ -96,19 +97,30 @@ impl Core {
     }
 }
 
-fn buried(item: &Item) -> Option<[u8; 32]> {
-    match item {
-        Item::Session(_) => None,
-        Item::Tombstone(record) => Some(record.digest),
+/// A record that was read, on its own.
+enum Loaded {
+    Session(Box<SessionRecord>),
+    Tombstone(TombstoneRecord),
+}
+
+impl Loaded {
+    fn buried(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Session(_) => None,
+            Self::Tombstone(record) => Some(record.digest),
+        }
     }
 }
 
 /// Reads a file whole before anything is built from it: a file is refused as a whole or not at all.
-fn load(path: &std::path::Path, options: &ReadOptions) -> Result<(Timestamp, Vec<Item>), FileError> {
+fn load(path: &std::path::Path, options: &ReadOptions) -> Result<(Timestamp, Vec<Loaded>), FileError> {
     let summary = verify(&mut File::open(path)?, options)?;
     let mut items = Vec::new();
     read(&mut File::open(path)?, options, &mut |item| {
-        items.push(item);
+        items.push(match item {
+            Item::Session(record) => Loaded::Session(Box::new(record.owned())),
+            Item::Tombstone(record) => Loaded::Tombstone(record.clone()),
+        });
         Ok::<_, RecordError>(())
     })?;
     Ok((Timestamp::from_micros(summary.header.created_at), items))
@@ -129,12 +141,12 @@ fn save(
 
 async fn one(
     core: &Arc<Core>,
-    record: SessionRecord,
+    record: &SessionRecord,
     saved_at: Timestamp,
     options: ImportOptions,
 ) -> Result<ImportOutcome, String> {
     let now = core.clock.now();
-    let slot = image::revive(core, record, saved_at, now)?;
+    let slot = image::revive(core, &record.borrowed(), saved_at, now)?;
     let standing = here(core, &slot);
     if core.tombstones.find(&slot.identity.digest).is_some() || slot.due(now).is_some() {
         return Ok(ImportOutcome::Ended);

@@ -2,56 +2,56 @@
 
 use crate::id::SessionDigest;
 use crate::principal::{OwnerKey, Principal};
-use crate::snapshot::{Role, SessionRecord};
+use crate::snapshot::{Role, SessionRef};
 use crate::state::{Entries, Json, Metadata};
 
 /// Counts entries and bytes of a record that could be restored; otherwise tells what is wrong with it.
-pub(crate) fn measure(record: &SessionRecord) -> Result<(u64, u64), String> {
+pub(crate) fn measure(record: &SessionRef<'_>) -> Result<(u64, u64), String> {
     check_names(record, &owner_key(record))?;
     let metadata = metadata_of(record)?;
-    let entries = Entries::from_packed(record.entries.clone()).map_err(|error| format!("its entries: {error}"))?;
+    let entries = Entries::from_packed(record.entries).map_err(|error| format!("its entries: {error}"))?;
     Ok((entries.len() as u64, entries.payload_bytes() + metadata.bytes()))
 }
 
 /// Whom a recorded session belongs to; nobody where it is anonymous or shared.
-pub(crate) fn principal_of(record: &SessionRecord) -> Option<Principal> {
+pub(crate) fn principal_of(record: &SessionRef<'_>) -> Option<Principal> {
     let owner = record.owner.as_ref()?;
-    let principal = Principal::new(owner.issuer.as_str(), owner.subject.as_str());
-    Some(match &owner.client {
-        Some(client) => principal.with_client(client.as_str()),
+    let principal = Principal::new(owner.issuer, owner.subject);
+    Some(match owner.client {
+        Some(client) => principal.with_client(client),
         None => principal,
     })
 }
 
 /// The key of its owner.
-pub(crate) fn owner_key(record: &SessionRecord) -> OwnerKey {
-    match (principal_of(record), record.role) {
-        (Some(principal), _) => principal.key(),
+pub(crate) fn owner_key(record: &SessionRef<'_>) -> OwnerKey {
+    match (&record.owner, record.role) {
+        (Some(owner), _) => OwnerKey::of(owner.issuer, owner.subject, owner.client),
         (None, Role::Global) => OwnerKey::GLOBAL,
         (None, _) => OwnerKey::ANONYMOUS,
     }
 }
 
 /// What it says about itself, checked.
-pub(crate) fn metadata_of(record: &SessionRecord) -> Result<Metadata, String> {
+pub(crate) fn metadata_of(record: &SessionRef<'_>) -> Result<Metadata, String> {
     let metadata = Metadata {
-        label: record.label.clone(),
-        user_agent: record.user_agent.clone(),
-        origin: record.origin.clone(),
-        tags: record.tags.iter().cloned().collect(),
-        custom: json(record.custom.as_deref())?,
-        attachment: json(record.attachment.as_deref())?,
+        label: record.label.map(str::to_owned),
+        user_agent: record.user_agent.map(str::to_owned),
+        origin: record.origin.map(str::to_owned),
+        tags: record.tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        custom: json(record.custom)?,
+        attachment: json(record.attachment)?,
     };
     metadata.check().map_err(|error| error.to_string())?;
     Ok(metadata)
 }
 
 /// An edited file must not put a session under somebody else's id.
-pub(crate) fn check_names(record: &SessionRecord, owner: &OwnerKey) -> Result<(), String> {
-    if let Some(name) = &record.name {
+pub(crate) fn check_names(record: &SessionRef<'_>, owner: &OwnerKey) -> Result<(), String> {
+    if let Some(name) = record.name {
         super::new_session::check_name(name).map_err(|error| error.to_string())?;
     }
-    let Some(id) = &record.id else {
+    let Some(id) = record.id else {
         return if *owner == OwnerKey::ANONYMOUS { Ok(()) } else { Err("an owned session has an id".to_owned()) };
     };
     let (_, expected) = super::lookup::digest(owner, id).map_err(|error| error.to_string())?;

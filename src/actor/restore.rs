@@ -1,15 +1,19 @@
 //! Bringing back what the newest valid file holds, before the service is handed out.
 
-use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::Core;
 use super::image;
-use super::slot::Slot;
+use super::slot::{Identity, Slot};
 use super::tombstones::Tombstone;
-use crate::id::{SessionDigest, SessionKey};
-use crate::snapshot::{FileError, Folder, Found, Item, ReadOptions, RecordError, RestoreError, entries_codec, read};
+use crate::id::SessionDigest;
+use crate::snapshot::{
+    FileError, Folder, Found, GenerationFile, Item, ReadOptions, RecordError, RestoreError, entries_codec, header,
+    read_on_all_cores,
+};
 use crate::time::Timestamp;
 
 /// What `start` found in the folder and what came of it.
@@ -43,8 +47,11 @@ impl RestoreReport {
 }
 
 /// Restores from the folder's newest valid file.
+///
+/// The core is handed out afterwards: until then a file that is refused half-way is taken back unseen.
 pub(crate) fn restore(core: &Core, folder: &Folder, start_empty: bool) -> Result<RestoreReport, RestoreError> {
-    let found = match folder.newest() {
+    let now = core.clock.now();
+    let found = match folder.newest(|file| take(core, folder, file, now)) {
         Ok(found) => found,
         Err(error) if start_empty => {
             tracing::warn!(%error, "starting empty, as told; the files stay where they are");
@@ -59,93 +66,126 @@ pub(crate) fn restore(core: &Core, folder: &Folder, start_empty: bool) -> Result
     }
     let mut report = RestoreReport { skipped, ..RestoreReport::default() };
     core.telemetry.restore_degraded.set(if report.degraded() { 1.0 } else { 0.0 });
-    let Some((file, summary)) = file else { return Ok(report) };
-    let now = core.clock.now();
-    let saved_at = Timestamp::from_micros(summary.header.created_at);
-    report.taken_at = Some(saved_at);
-    report.clock_behind = (saved_at > now).then(|| saved_at.since(now));
+    let Some((file, taken)) = file else { return Ok(report) };
+    report.taken_at = Some(taken.saved_at);
+    report.clock_behind = (taken.saved_at > now).then(|| taken.saved_at.since(now));
     if let Some(behind) = report.clock_behind {
         tracing::warn!(seconds = behind.as_secs(), "the wall clock is behind the time of the snapshot");
     }
-    let mut staged = Staged::default();
-    let mut input = folder.open_file(&file).map_err(|source| RestoreError::Io { path: file.path.clone(), source })?;
-    let options = ReadOptions { entries: entries_codec(), accept_edited: false };
-    let outcome = read(&mut input, &options, &mut |item| staged.take(core, item, saved_at, now));
-    if let Err(error) = outcome {
-        // It was whole a moment ago: checked by `newest`, and the folder is locked.
-        return Err(match error {
-            FileError::Io { source } => RestoreError::Io { path: file.path, source },
-            damage => RestoreError::NoneValid { skipped: vec![(file, damage)] },
-        });
-    }
-    staged.enter(core, now, &mut report);
+    taken.settle(core, now, &mut report);
     report.file = Some(file.path);
     Ok(report)
 }
 
-/// What was read, in no table yet: a tombstone that comes last has the last word.
-#[derive(Default)]
-struct Staged {
-    slots: HashMap<SessionKey, Slot>,
-    ended: HashSet<SessionDigest>,
-    tombstones: Vec<Tombstone>,
+/// Reads a file, checks all of it and enters its sessions, in one pass; of a file that is refused nothing stays.
+fn take(core: &Core, folder: &Folder, file: &GenerationFile, now: Timestamp) -> Result<Taken, FileError> {
+    let saved_at = Timestamp::from_micros(header(&mut folder.open_file(file)?)?.created_at);
+    let mut taken = Taken { saved_at, due: Vec::new(), tombstones: Vec::new(), sessions: 0 };
+    let options = ReadOptions { entries: entries_codec(), accept_edited: false };
+    let build = |item: Item<'_>| match item {
+        Item::Session(record) => match image::revive(core, record, saved_at, now) {
+            Ok(slot) => Ok(Built::Session(Arc::new(slot))),
+            Err(detail) => Err(refusal(SessionDigest(record.digest), &detail)),
+        },
+        Item::Tombstone(record) => Ok(Built::Tombstone(image::unearth(record))),
+    };
+    let read = read_on_all_cores(&mut folder.open_file(file)?, &options, build, &mut |built| match built {
+        Built::Session(slot) => taken.enter(core, slot, now),
+        Built::Tombstone(tombstone) => {
+            taken.tombstones.push(tombstone);
+            Ok(())
+        }
+    });
+    if let Err(error) = read {
+        core.registry.collect(|_| true).iter().for_each(|slot| leave(core, slot, now));
+        drop(taken);
+        core.owners.forget_idle();
+        return Err(error);
+    }
+    Ok(taken)
 }
 
-impl Staged {
-    fn take(&mut self, core: &Core, item: Item, saved_at: Timestamp, now: Timestamp) -> Result<(), RecordError> {
-        match item {
-            Item::Session(record) => {
-                let slot = image::revive(core, *record, saved_at, now).map_err(RecordError)?;
-                match self.slots.insert(slot.identity.digest.key(), slot) {
-                    Some(_) => Err(RecordError("the session is in the file twice".to_owned())),
-                    None => Ok(()),
-                }
-            }
-            Item::Tombstone(record) => {
-                let tombstone = image::unearth(&record);
-                self.ended.insert(tombstone.digest);
-                self.tombstones.push(tombstone);
-                Ok(())
-            }
+/// What a thread made of a record.
+enum Built {
+    Session(Arc<Slot>),
+    Tombstone(Tombstone),
+}
+
+/// What was entered from a file, and what is to be settled once all of it is known to be right.
+struct Taken {
+    saved_at: Timestamp,
+    /// In the registry, counted nowhere: their deadline has passed.
+    due: Vec<Arc<Slot>>,
+    /// They come last in the file and have the last word.
+    tombstones: Vec<Tombstone>,
+    sessions: u64,
+}
+
+impl Taken {
+    fn enter(&mut self, core: &Core, slot: Arc<Slot>, now: Timestamp) -> Result<(), RecordError> {
+        let entered = core.registry.insert(Arc::clone(&slot), |_| Ok::<_, Infallible>(()));
+        if entered != Ok(true) {
+            return Err(refusal(slot.identity.digest, "the session is in the file twice"));
         }
+        if slot.due(now).is_some() {
+            self.due.push(slot);
+            return Ok(());
+        }
+        core.capacity.count_restored(&slot);
+        core.capacity.count_bytes(&slot.identity.owner, bytes(&slot));
+        if !slot.identity.owner.is_anonymous() {
+            slot.identity.owner.index.lock().add(&slot);
+        }
+        self.sessions += 1;
+        Ok(())
     }
 
-    fn enter(self, core: &Core, now: Timestamp, report: &mut RestoreReport) {
+    fn settle(mut self, core: &Core, now: Timestamp, report: &mut RestoreReport) {
         for tombstone in self.tombstones {
             core.tombstones.bury(tombstone);
-        }
-        for slot in self.slots.into_values() {
-            let digest = slot.identity.digest;
-            if self.ended.contains(&digest) {
-                continue;
+            if let Some(slot) = core.registry.find(&tombstone.digest) {
+                self.sessions -= u64::from(slot.due(now).is_none());
+                leave(core, &slot, now);
             }
-            if let Some(ended) = slot.due(now) {
-                // Time spent down counts.
-                core.tombstones.bury(Tombstone { digest, owner: slot.identity.owner.key, ended });
-                core.telemetry.ended(ended.reason);
-                core.changed();
-                report.expired += 1;
-                continue;
-            }
-            enter(core, slot);
-            report.sessions += 1;
         }
+        for slot in self.due {
+            let Identity { digest, owner, .. } = &slot.identity;
+            let Some(ended) = slot.due(now).filter(|_| core.registry.find(digest).is_some()) else { continue };
+            // Time spent down counts.
+            core.tombstones.bury(Tombstone { digest: *digest, owner: owner.key, ended });
+            core.telemetry.ended(ended.reason);
+            core.changed();
+            core.registry.remove(&slot);
+            report.expired += 1;
+        }
+        report.sessions = self.sessions;
         report.tombstones = core.tombstones.len() as u64;
         core.telemetry.sessions_active.set(core.capacity.sessions() as f64);
         core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
     }
 }
 
-fn enter(core: &Core, slot: Slot) {
-    let slot = std::sync::Arc::new(slot);
-    let bytes = slot.peek().map_or(0, |committed| committed.bytes);
-    let entered = core.registry.insert(std::sync::Arc::clone(&slot), |_| Ok::<_, std::convert::Infallible>(()));
-    if entered != Ok(true) {
+/// Takes a session out of every table that [`Taken::enter`] put it in.
+fn leave(core: &Core, slot: &Arc<Slot>, now: Timestamp) {
+    core.registry.remove(slot);
+    if slot.due(now).is_some() {
         return;
     }
-    core.capacity.count_restored(&slot);
-    core.capacity.count_bytes(&slot.identity.owner, bytes);
+    core.capacity.leave();
+    core.capacity.release(&slot.identity.owner, bytes(slot));
     if !slot.identity.owner.is_anonymous() {
-        slot.identity.owner.index.lock().add(&slot);
+        slot.identity.owner.index.lock().remove(slot);
     }
 }
+
+fn bytes(slot: &Slot) -> u64 {
+    slot.peek().map_or(0, |committed| committed.bytes)
+}
+
+/// Why a record is refused; its place in the file is added by who reads it.
+fn refusal(digest: SessionDigest, detail: &str) -> RecordError {
+    RecordError(format!("session {}: {detail}", digest.tag()))
+}
+
+#[cfg(test)]
+mod tests;

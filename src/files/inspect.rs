@@ -9,7 +9,7 @@ use super::{FileError, Options, Verified};
 use crate::actor::measure::{owner_key, principal_of};
 use crate::id::SessionDigest;
 use crate::principal::{OwnerKey, Principal};
-use crate::snapshot::{self, Item, SessionRecord};
+use crate::snapshot::{self, Item, SessionRef};
 use crate::time::Timestamp;
 
 /// Kinds and owners with figures of their own; what comes after is added up.
@@ -122,7 +122,7 @@ pub fn inspect(path: impl AsRef<Path>, mut options: Options<'_>) -> Result<Inspe
             (Item::Session(record), Some(figures)) => {
                 sessions.add(figures);
                 buckets += u64::from(record.role == snapshot::Role::Bucket);
-                kinds.add(record.kind.clone(), figures, || ());
+                kinds.add(record.kind.to_owned(), figures, || ());
                 owners.add(owner_key(record), figures, || names.then(|| principal_of(record)).flatten());
                 largest.offer(figures.bytes, || session(record, figures, names));
             }
@@ -152,8 +152,8 @@ pub fn inspect(path: impl AsRef<Path>, mut options: Options<'_>) -> Result<Inspe
     })
 }
 
-fn session(record: &SessionRecord, figures: Figures, names: bool) -> SessionFigures {
-    let told = |text: &Option<String>| text.clone().filter(|_| names);
+fn session(record: &SessionRef<'_>, figures: Figures, names: bool) -> SessionFigures {
+    let told = |text: Option<&str>| text.filter(|_| names).map(str::to_owned);
     SessionFigures {
         tag: SessionDigest(record.digest).tag(),
         role: match record.role {
@@ -161,15 +161,15 @@ fn session(record: &SessionRecord, figures: Figures, names: bool) -> SessionFigu
             snapshot::Role::Bucket => Role::Bucket,
             snapshot::Role::Global => Role::Global,
         },
-        kind: record.kind.clone(),
+        kind: record.kind.to_owned(),
         owner: owner_tag(owner_key(record)),
         entries: figures.entries,
         bytes: figures.bytes,
         revision: record.revision,
         created_at: Timestamp::from_micros(record.created_at),
         last_active_at: Timestamp::from_micros(record.last_active_at),
-        id: told(&record.id),
-        name: told(&record.name),
+        id: told(record.id),
+        name: told(record.name),
     }
 }
 

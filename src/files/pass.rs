@@ -67,13 +67,13 @@ pub fn verify(path: impl AsRef<Path>, mut options: Options<'_>) -> Result<Verifi
 pub(super) fn pass(
     input: &mut Watched<'_>,
     accept_edited: bool,
-    mut each: impl FnMut(&Item, Option<Figures>) -> Result<(), RecordError>,
+    mut each: impl FnMut(Item<'_>, Option<Figures>) -> Result<(), RecordError>,
 ) -> Result<Verified, snapshot::FileError> {
     let mut seen = Seen::default();
     let options = ReadOptions { entries: entries_codec(), accept_edited };
     let summary = snapshot::read(input, &options, &mut |item| {
-        let figures = seen.look(&item);
-        each(&item, figures)
+        let figures = seen.look(item);
+        each(item, figures)
     })?;
     Ok(seen.ended(summary))
 }
@@ -89,7 +89,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn look(&mut self, item: &Item) -> Option<Figures> {
+    fn look(&mut self, item: Item<'_>) -> Option<Figures> {
         self.records += 1;
         let record = match item {
             Item::Session(record) => record,

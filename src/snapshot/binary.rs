@@ -11,10 +11,14 @@
 //! several records, or a single one that is larger. A block's length has a checksum of its own, so that a flipped bit
 //! in it is told apart from a file that was cut off.
 
+mod lanes;
 mod reader;
+mod records;
 mod writer;
 
-pub(super) use reader::{header, scan};
+pub(super) use lanes::scan as scan_on_all_cores;
+pub(super) use reader::header;
+pub(super) use records::scan;
 pub(super) use writer::BinaryWriter;
 
 /// The first bytes of the format; the first of them begins no text.

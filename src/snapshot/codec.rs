@@ -4,8 +4,7 @@
 //! also `wincode`'s, which a test holds.
 
 use bincode::config;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::MAX_RECORD_BYTES;
 
@@ -14,21 +13,21 @@ pub(super) fn encode<T: Serialize>(record: &T, out: &mut Vec<u8>) -> Result<(), 
     bincode::serde::encode_into_std_write(record, out, config::legacy()).map(drop).map_err(|error| error.to_string())
 }
 
-/// Reads a record that takes up the whole of `bytes`.
+/// Reads a record that takes up the whole of `bytes`; it may borrow from them.
 ///
 /// A length inside that lies allocates at most sixteen times as many bytes as there are, or 64 KiB.
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+pub(super) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
     // The limit is part of bincode's configuration type, so it comes in steps.
     match bytes.len() {
-        0..=0x1_0000 => decode_within::<T, 0x1_0000>(bytes),
-        0x1_0001..=0x10_0000 => decode_within::<T, 0x10_0000>(bytes),
-        0x10_0001..=0x100_0000 => decode_within::<T, 0x100_0000>(bytes),
-        0x100_0001..=0x1000_0000 => decode_within::<T, 0x1000_0000>(bytes),
-        _ => decode_within::<T, MAX_RECORD_BYTES>(bytes),
+        0..=0x1_0000 => decode_within::<_, 0x1_0000>(bytes),
+        0x1_0001..=0x10_0000 => decode_within::<_, 0x10_0000>(bytes),
+        0x10_0001..=0x100_0000 => decode_within::<_, 0x100_0000>(bytes),
+        0x100_0001..=0x1000_0000 => decode_within::<_, 0x1000_0000>(bytes),
+        _ => decode_within::<_, MAX_RECORD_BYTES>(bytes),
     }
 }
 
-fn decode_within<T: DeserializeOwned, const LIMIT: usize>(bytes: &[u8]) -> Result<T, String> {
+fn decode_within<'a, T: Deserialize<'a>, const LIMIT: usize>(bytes: &'a [u8]) -> Result<T, String> {
     let config = config::legacy().with_limit::<LIMIT>();
     match bincode::serde::borrow_decode_from_slice(bytes, config) {
         Ok((record, read)) if read == bytes.len() => Ok(record),

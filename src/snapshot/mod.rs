@@ -34,8 +34,10 @@ pub(crate) use error::{FileError, FolderError, RecordError, RestoreError, WriteE
 pub(crate) use export::write_new;
 pub(crate) use folder::{Folder, Found, GenerationFile, generations};
 pub(crate) use layer::{FileLayer, StdLayer};
-pub(crate) use reader::{Item, ReadOptions, header, read, verify};
-pub(crate) use record::{EndRecord, OwnerRecord, Role, SessionRecord, SlidingRecord, TombstoneRecord, entries_codec};
+pub(crate) use reader::{Item, ReadOptions, header, read, read_on_all_cores, verify};
+pub(crate) use record::{
+    EndRecord, OwnerRecord, Role, SessionRecord, SessionRef, SlidingRecord, TombstoneRecord, entries_codec,
+};
 pub(crate) use writer::{FileHeader, Summary, Writer};
 
 /// The version of the file formats that is written, and the newest that is read.

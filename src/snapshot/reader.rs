@@ -2,18 +2,19 @@
 
 use std::io::Read;
 
-use super::record::{EntriesCodec, SessionRecord, TombstoneRecord, check};
+use super::record::{EntriesCodec, SessionRef, TombstoneRecord, check};
 use super::stream::Source;
 use super::writer::{FileHeader, Summary};
 use super::{FileError, RecordError, binary, json};
 use crate::config::Format;
 
 /// What a file is made of.
-pub(crate) enum Item {
+#[derive(Clone, Copy)]
+pub(crate) enum Item<'a> {
     /// A session.
-    Session(Box<SessionRecord>),
+    Session(&'a SessionRef<'a>),
     /// A tombstone.
-    Tombstone(TombstoneRecord),
+    Tombstone(&'a TombstoneRecord),
 }
 
 /// How to read.
@@ -45,7 +46,7 @@ pub(crate) fn verify(input: &mut dyn Read, options: &ReadOptions) -> Result<Summ
     let entries = options.entries;
     read(input, options, &mut |item| match item {
         Item::Session(record) => {
-            (entries.check)(&record.entries).map_err(|detail| RecordError(format!("its entries: {detail}")))
+            (entries.check)(record.entries).map_err(|detail| RecordError(format!("its entries: {detail}")))
         }
         Item::Tombstone(_) => Ok(()),
     })
@@ -60,13 +61,35 @@ pub(crate) fn verify(input: &mut dyn Read, options: &ReadOptions) -> Result<Summ
 pub(crate) fn read(
     input: &mut dyn Read,
     options: &ReadOptions,
-    each: &mut dyn FnMut(Item) -> Result<(), RecordError>,
+    each: &mut dyn FnMut(Item<'_>) -> Result<(), RecordError>,
 ) -> Result<Summary, FileError> {
     let mut source = Source::new(input);
-    let mut scan = Scan { options: *options, each, sessions: 0, tombstones: 0 };
     match format_of(&mut source)? {
-        Format::Bincode => binary::scan(&mut source, &mut scan),
-        Format::Json => json::scan(&mut source, &mut scan),
+        Format::Bincode => binary::scan(&mut source, each),
+        Format::Json => json::scan(&mut source, &mut Scan { options: *options, each, sessions: 0, tombstones: 0 }),
+    }
+}
+
+/// Reads a file with all cores where its format allows that: `build` makes something of each record, on several
+/// threads at once, and `each` is handed that, on this one and in the file's order.
+///
+/// As with [`read`], what was built is to be thrown away on an error; it is the same that `read` would give.
+///
+/// # Errors
+/// Every [`FileError`]; [`FileError::Record`] for what `build` or `each` refuses.
+pub(crate) fn read_on_all_cores<T: Send>(
+    input: &mut dyn Read,
+    options: &ReadOptions,
+    build: impl Fn(Item<'_>) -> Result<T, RecordError> + Sync,
+    each: &mut dyn FnMut(T) -> Result<(), RecordError>,
+) -> Result<Summary, FileError> {
+    let mut source = Source::new(input);
+    match format_of(&mut source)? {
+        Format::Bincode => binary::scan_on_all_cores(&mut source, &build, each),
+        Format::Json => {
+            let each = &mut |item: Item<'_>| each(build(item)?);
+            json::scan(&mut source, &mut Scan { options: *options, each, sessions: 0, tombstones: 0 })
+        }
     }
 }
 
@@ -79,25 +102,25 @@ fn format_of(source: &mut Source<'_>) -> Result<Format, FileError> {
     }
 }
 
-/// What one pass over a file has met.
+/// What one pass over a file that is read line by line has met.
 pub(super) struct Scan<'a> {
     pub(super) options: ReadOptions,
-    each: &'a mut dyn FnMut(Item) -> Result<(), RecordError>,
+    each: &'a mut dyn FnMut(Item<'_>) -> Result<(), RecordError>,
     sessions: u64,
     tombstones: u64,
 }
 
 impl Scan<'_> {
     /// Checks a record that was met at `offset`, counts it and hands it on.
-    pub(super) fn take(&mut self, offset: u64, item: Item) -> Result<(), FileError> {
-        let flaws = match &item {
+    pub(super) fn take(&mut self, offset: u64, item: Item<'_>) -> Result<(), FileError> {
+        let flaws = match item {
             Item::Session(_) if self.tombstones > 0 => {
                 let detail = "a session stands after the tombstones".to_owned();
                 return Err(FileError::Damaged { offset, detail });
             }
             Item::Session(record) => {
                 self.sessions += 1;
-                check(record.as_ref())
+                check(record)
             }
             Item::Tombstone(record) => {
                 self.tombstones += 1;

@@ -5,6 +5,7 @@
 
 use garde::Validate;
 
+mod borrow;
 mod bytes;
 mod entries;
 mod packed;
@@ -13,6 +14,7 @@ mod text;
 mod v1;
 mod view;
 
+pub(crate) use borrow::SessionRef;
 pub(crate) use entries::{EntriesCodec, EntryRecord};
 pub(crate) use packed::entries_codec;
 pub(crate) use v1::{EndRecord, OwnerRecord, Role, SessionRecord, SlidingRecord, TombstoneRecord};

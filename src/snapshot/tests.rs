@@ -6,5 +6,6 @@ mod faults;
 mod fixture;
 mod folder;
 mod golden;
+mod lanes;
 mod records;
 mod round_trip;

@@ -6,7 +6,7 @@ use garde::Validate;
 
 use super::binary::BinaryWriter;
 use super::json::JsonWriter;
-use super::record::{EntriesCodec, HeaderRecord, SessionRecord, TombstoneRecord, check};
+use super::record::{EntriesCodec, HeaderRecord, SessionRef, TombstoneRecord, check};
 use super::stream::Sink;
 use super::{MAX_RECORD_BYTES, VERSION, WriteError};
 use crate::config::Format;
@@ -95,7 +95,7 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// [`WriteError::Order`] after a tombstone; [`WriteError::Record`] and [`WriteError::TooLarge`] when the record
     /// could not be read back; [`WriteError::Io`] when the output fails, and the file is lost.
-    pub(crate) fn session(&mut self, record: &SessionRecord) -> Result<(), WriteError> {
+    pub(crate) fn session(&mut self, record: &SessionRef<'_>) -> Result<(), WriteError> {
         if self.summary.tombstones > 0 {
             return Err(WriteError::Order);
         }

@@ -157,6 +157,12 @@ impl Committed {
         deadline.map_or(self.sliding.quiet_until(), |deadline| deadline.min(self.sliding.quiet_until()))
     }
 
+    /// The same state under another number: what a bug that tests plant publishes.
+    #[cfg(test)]
+    pub(crate) fn renumbered(&self, revision: Revision) -> Self {
+        Self { revision, ..self.clone() }
+    }
+
     /// Every second entry of a later revision and the others of this one: what a bug that tests plant puts together.
     #[cfg(test)]
     pub(crate) fn mixed(&self, later: &Self) -> Self {

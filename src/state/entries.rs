@@ -1,5 +1,6 @@
 //! The entries of one revision: packed while they are few bytes, mapped above or where a value is large.
 
+use std::borrow::Cow;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -191,15 +192,20 @@ impl Entries {
 
     /// The packed layout, whatever the size.
     pub(crate) fn to_packed(&self) -> Vec<u8> {
+        self.packed_bytes().into_owned()
+    }
+
+    /// The packed layout, whatever the size; borrowed where it is at hand.
+    pub(crate) fn packed_bytes(&self) -> Cow<'_, [u8]> {
         match &self.0 {
-            Inner::Packed(packed) => packed.as_bytes().to_vec(),
-            Inner::Mapped(mapped) => packed::encode(|| mapped.iter_from(Bound::Unbounded)),
+            Inner::Packed(packed) => packed.as_bytes().into(),
+            Inner::Mapped(mapped) => packed::encode(|| mapped.iter_from(Bound::Unbounded)).into(),
         }
     }
 
     /// Reads the packed layout, checking all of it.
-    pub(crate) fn from_packed(bytes: Vec<u8>) -> Result<Self, PackedError> {
-        let packed = Packed::checked(bytes)?;
+    pub(crate) fn from_packed(bytes: impl AsRef<[u8]>) -> Result<Self, PackedError> {
+        let packed = Packed::checked(bytes.as_ref())?;
         let heavy = weight(packed.len(), packed.payload_bytes()) > PACKED_UP_TO;
         Ok(Self(if heavy || packed.iter_from(Bound::Unbounded).any(|entry| is_large(entry.value)) {
             Inner::Mapped(Arc::new(Mapped::of(packed.iter_from(Bound::Unbounded))))

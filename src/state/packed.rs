@@ -50,8 +50,8 @@ pub(super) struct Packed(Box<[u8]>);
 
 impl Packed {
     /// Takes a buffer from outside after checking every promise of the layout.
-    pub(super) fn checked(bytes: Vec<u8>) -> Result<Self, PackedError> {
-        check::validate(&bytes)?;
+    pub(super) fn checked(bytes: &[u8]) -> Result<Self, PackedError> {
+        check::validate(bytes)?;
         Ok(Self(bytes.into()))
     }
 

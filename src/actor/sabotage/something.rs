@@ -76,7 +76,7 @@ impl Core {
         match old {
             // The number is right and what stands under it is not: an update is lost.
             Some(old) if bug == Bug::StaleBase => {
-                Arc::new(Committed { revision: committed.revision, ..Committed::clone(&old) })
+                Arc::new(old.renumbered(committed.revision))
             }
             Some(old) => old,
             None => committed,
@@ -116,7 +116,7 @@ impl Core {
     }
 
     pub(crate) fn renumber(&self, current: Revision, next: Committed) -> Committed {
-        if self.sometimes(Bug::RevisionStands) { Committed { revision: current, ..next } } else { next }
+        if self.sometimes(Bug::RevisionStands) { next.renumbered(current) } else { next }
     }
 
     pub(crate) fn later<'a>(&self, owner: &'a OwnerSlot, held: MutexGuard<'a, Index>) -> MutexGuard<'a, Index> {

@@ -1,10 +1,11 @@
-//! Reads the binary format, a block at a time.
+//! Reads the binary format, a block at a time: everything that lies around the records.
 
-use serde::de::DeserializeOwned;
+use std::mem;
+
+use serde::Deserialize;
 
 use super::{BLOCK_BYTES, MAGIC, RECORD_HEAD, Tag};
 use crate::config::Format;
-use crate::snapshot::reader::{Item, Scan};
 use crate::snapshot::record::{HeaderRecord, TrailerRecord, check};
 use crate::snapshot::stream::Source;
 use crate::snapshot::writer::{FileHeader, Summary};
@@ -15,27 +16,69 @@ const MOST_BLOCK_BYTES: usize = MAX_RECORD_BYTES + RECORD_HEAD + BLOCK_BYTES;
 const PREAMBLE_BYTES: usize = 16;
 const HEAD_BYTES: usize = 12;
 
-/// Reads a whole file, hands each record on, and checks counts and checksum at the end.
-pub(in crate::snapshot) fn scan(source: &mut Source<'_>, scan: &mut Scan<'_>) -> Result<Summary, FileError> {
-    let mut block = Vec::new();
-    let header = head(source, &mut block)?;
+/// Records that lie together, their checksum found right. Nothing of them is decoded yet.
+pub(super) struct Block {
+    /// Where it lies in the file.
+    pub(super) start: u64,
+    /// The records before its first one.
+    pub(super) before: u64,
+    /// How many of its records are in their place, from the first on.
+    pub(super) records: u64,
+    pub(super) payload: Vec<u8>,
+}
+
+/// Records met so far.
+#[derive(Clone, Copy, Default)]
+struct Met {
+    sessions: u64,
+    tombstones: u64,
+}
+
+/// Reads a whole file, hands each block on, and checks counts and checksum at the end. `each` gives back a buffer for
+/// the next block.
+///
+/// What it hands on comes earlier in the file than what it then returns an error for.
+pub(super) fn blocks(
+    source: &mut Source<'_>,
+    each: &mut dyn FnMut(Block) -> Result<Vec<u8>, FileError>,
+) -> Result<Summary, FileError> {
+    let mut payload = Vec::new();
+    let header = head(source, &mut payload)?;
+    let mut met = Met::default();
     loop {
         let (start, checksum) = (source.offset(), source.checksum());
-        next_block(source, &mut block)?;
-        let mut rest = block.as_slice();
-        while !rest.is_empty() {
-            let Some((tag, bytes, after)) = split(rest) else { return Err(damaged(start, "a record does not fit")) };
-            match tag {
-                Tag::Session => scan.take(start, Item::Session(Box::new(decode(bytes, start)?)))?,
-                Tag::Tombstone => scan.take(start, Item::Tombstone(decode(bytes, start)?))?,
-                Tag::Trailer if after.is_empty() && rest.len() == block.len() => {
-                    let trailer: TrailerRecord = decode(bytes, start)?;
-                    return ended(source, scan, start, header, &trailer, checksum);
-                }
-                Tag::Header | Tag::Trailer => return Err(damaged(start, "a record is out of its place")),
-            }
-            rest = after;
+        next_block(source, &mut payload)?;
+        if let Some((Tag::Trailer, bytes, [])) = split(&payload) {
+            return ended(source, met, start, header, &decode(bytes, start)?, checksum);
         }
+        let before = met;
+        let flaw = met.count(&payload);
+        let (before, records) = (before.records(), met.records() - before.records());
+        payload = each(Block { start, before, records, payload: mem::take(&mut payload) })?;
+        if let Some(flaw) = flaw {
+            return Err(damaged(start, flaw));
+        }
+    }
+}
+
+impl Met {
+    const fn records(self) -> u64 {
+        self.sessions + self.tombstones
+    }
+
+    /// Counts the records of a block; tells what is wrong with the order of those that it does not count.
+    fn count(&mut self, mut payload: &[u8]) -> Option<&'static str> {
+        while !payload.is_empty() {
+            let Some((tag, _, rest)) = split(payload) else { return Some("a record does not fit") };
+            match tag {
+                Tag::Session if self.tombstones > 0 => return Some("a session stands after the tombstones"),
+                Tag::Session => self.sessions += 1,
+                Tag::Tombstone => self.tombstones += 1,
+                Tag::Header | Tag::Trailer => return Some("a record is out of its place"),
+            }
+            payload = rest;
+        }
+        None
     }
 }
 
@@ -104,26 +147,27 @@ fn next_block(source: &mut Source<'_>, block: &mut Vec<u8>) -> Result<(), FileEr
 
 fn ended(
     source: &mut Source<'_>,
-    scan: &Scan<'_>,
+    met: Met,
     start: u64,
     header: HeaderRecord,
     trailer: &TrailerRecord,
     checksum: u32,
 ) -> Result<Summary, FileError> {
+    let Met { sessions, tombstones } = met;
     if source.peek()?.is_some() {
         return Err(damaged(source.offset(), "the file goes on after its trailer"));
     }
-    if (trailer.sessions, trailer.tombstones) != (scan.sessions(), scan.tombstones()) {
+    if (trailer.sessions, trailer.tombstones) != (sessions, tombstones) {
         return Err(damaged(start, "the counts do not fit"));
     }
     if trailer.checksum != checksum {
         return Err(damaged(start, "the file does not fit its checksum"));
     }
-    Ok(scan.summary(told(header), source.offset()))
+    Ok(Summary { header: told(header), sessions, tombstones, bytes: source.offset() })
 }
 
 /// The first record of a payload, and what follows it.
-fn split(payload: &[u8]) -> Option<(Tag, &[u8], &[u8])> {
+pub(super) fn split(payload: &[u8]) -> Option<(Tag, &[u8], &[u8])> {
     let (&tag, rest) = payload.split_first()?;
     let length = number(rest, 0)? as usize;
     let (bytes, after) = rest.get(4..)?.split_at_checked(length)?;
@@ -134,7 +178,7 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8], start: u64) -> Result<T, FileError> {
+pub(super) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8], start: u64) -> Result<T, FileError> {
     codec::decode(bytes).map_err(|detail| FileError::Damaged { offset: start, detail })
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{BLOCK_BYTES, MAGIC, RECORD_HEAD, Tag};
-use crate::snapshot::record::{HeaderRecord, SessionRecord, TombstoneRecord, TrailerRecord};
+use crate::snapshot::record::{HeaderRecord, SessionRef, TombstoneRecord, TrailerRecord};
 use crate::snapshot::stream::Sink;
 use crate::snapshot::writer::{Fault, Summary};
 use crate::snapshot::{MAX_RECORD_BYTES, VERSION, codec};
@@ -28,7 +28,7 @@ impl<'a> BinaryWriter<'a> {
         Ok(writer)
     }
 
-    pub(in crate::snapshot) fn session(&mut self, record: &SessionRecord) -> Result<(), Fault> {
+    pub(in crate::snapshot) fn session(&mut self, record: &SessionRef<'_>) -> Result<(), Fault> {
         self.add(Tag::Session, record)
     }
 

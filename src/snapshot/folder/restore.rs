@@ -6,28 +6,32 @@ use crate::snapshot::{FileError, RestoreError, verify};
 
 /// The newest valid generation.
 #[derive(Debug)]
-pub(crate) struct Found {
-    /// The file and what it holds; `None` in an empty folder.
-    pub(crate) file: Option<(GenerationFile, Summary)>,
+pub(crate) struct Found<T> {
+    /// The file and what was made of it; `None` in an empty folder.
+    pub(crate) file: Option<(GenerationFile, T)>,
     /// Newer files that are damaged, newest first. With any, what they held is rolled back: the service is degraded.
     pub(crate) skipped: Vec<(GenerationFile, FileError)>,
 }
 
 impl Folder {
-    /// Finds the newest generation that is whole, reading each candidate to its end. Changes nothing.
+    /// Finds the newest generation that is whole: `take` reads each candidate to its end, and leaves nothing behind of one
+    /// that it refuses. Changes nothing on disk.
     ///
     /// # Errors
     /// [`RestoreError::Newer`] when a newer release wrote the first file that is not damaged: falling back would drop
     /// what it holds without saying so. [`RestoreError::NoneValid`] when files are there and none is whole.
     /// [`RestoreError::Io`] when a file cannot be read, as opposed to being damaged.
-    pub(crate) fn newest(&self) -> Result<Found, RestoreError> {
+    pub(crate) fn newest<T>(
+        &self,
+        mut take: impl FnMut(&GenerationFile) -> Result<T, FileError>,
+    ) -> Result<Found<T>, RestoreError> {
         let files = self.generations().map_err(|source| RestoreError::Io { path: self.path.clone(), source })?;
         let mut skipped = Vec::new();
         for file in files {
-            match self.verify(&file) {
-                Ok(summary) => {
+            match take(&file) {
+                Ok(taken) => {
                     self.valid.lock().insert(file.path.clone());
-                    return Ok(Found { file: Some((file, summary)), skipped });
+                    return Ok(Found { file: Some((file, taken)), skipped });
                 }
                 Err(FileError::NewerVersion { found, supported }) => {
                     return Err(RestoreError::Newer { path: file.path, found, supported });
@@ -41,7 +45,7 @@ impl Folder {
 
     /// Reads one generation to its end and checks it. Who copied a file here under a number of their own meant it, so the
     /// name need not fit what the header says.
-    pub(super) fn verify(&self, file: &GenerationFile) -> Result<Summary, FileError> {
+    pub(in crate::snapshot) fn verify(&self, file: &GenerationFile) -> Result<Summary, FileError> {
         let mut input = self.layer.open(&file.path)?;
         verify(&mut input, &self.options)
     }

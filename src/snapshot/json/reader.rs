@@ -50,13 +50,13 @@ pub(in crate::snapshot) fn scan(source: &mut Source<'_>, scan: &mut Scan<'_>) ->
 fn take(text: &str, in_tombstones: bool, offset: u64, scan: &mut Scan<'_>) -> Result<(), FileError> {
     let index = scan.next_index();
     let unusable = |detail| FileError::Record { index, detail };
-    let item = if in_tombstones {
-        Item::Tombstone(parse::<TombstoneView>(text).map_err(unusable)?.into())
-    } else {
-        let view = parse::<SessionView>(text).map_err(unusable)?;
-        Item::Session(Box::new(view.into_record(scan.options.entries).map_err(unusable)?))
-    };
-    scan.take(offset, item)
+    if in_tombstones {
+        let record = parse::<TombstoneView>(text).map_err(unusable)?.into();
+        return scan.take(offset, Item::Tombstone(&record));
+    }
+    let view = parse::<SessionView>(text).map_err(unusable)?;
+    let record = view.into_record(scan.options.entries).map_err(unusable)?;
+    scan.take(offset, Item::Session(&record.borrowed()))
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{BEFORE_HEADER, BEFORE_SESSIONS, BEFORE_TOMBSTONES, FORMAT, trailer};
 use crate::snapshot::record::{
-    EntriesCodec, HeaderRecord, HeaderView, SessionRecord, SessionView, TombstoneRecord, TombstoneView,
+    EntriesCodec, HeaderRecord, HeaderView, SessionRef, SessionView, TombstoneRecord, TombstoneView,
 };
 use crate::snapshot::stream::Sink;
 use crate::snapshot::writer::{Fault, Summary};
@@ -36,7 +36,7 @@ impl<'a> JsonWriter<'a> {
         Ok(writer)
     }
 
-    pub(in crate::snapshot) fn session(&mut self, record: &SessionRecord) -> Result<(), Fault> {
+    pub(in crate::snapshot) fn session(&mut self, record: &SessionRef<'_>) -> Result<(), Fault> {
         let view = SessionView::of(record, self.entries).map_err(Fault::Record)?;
         self.spell(&view)?;
         self.put_line()

@@ -16,11 +16,11 @@ pub(crate) const fn entries_codec() -> EntriesCodec {
 }
 
 fn check(packed: &[u8]) -> Result<(), String> {
-    Entries::from_packed(packed.to_vec()).map(drop).map_err(|error| error.to_string())
+    Entries::from_packed(packed).map(drop).map_err(|error| error.to_string())
 }
 
 fn unpack(packed: &[u8]) -> Result<Vec<EntryRecord>, String> {
-    let entries = Entries::from_packed(packed.to_vec()).map_err(|error| error.to_string())?;
+    let entries = Entries::from_packed(packed).map_err(|error| error.to_string())?;
     let records = entries.iter().map(|entry| {
         let value = RawValue::from_string(entry.value.to_owned()).map_err(|error| error.to_string())?;
         let (expires_at, sliding_micros) = match entry.expiry {

@@ -2,17 +2,18 @@
 
 use serde_json::value::RawValue;
 
-use super::v1::{Role, SlidingRecord};
+use super::v1::{Role, SlidingRecord, Text};
 use crate::id::{Kind, MAX_ID_BYTES};
 
 /// An id is visible ASCII of a bounded length.
-pub(super) fn visible(text: &str, _: &()) -> garde::Result {
+pub(super) fn visible<S: Text>(text: &S, _: &()) -> garde::Result {
+    let text = text.as_ref();
     let fits = !text.is_empty() && text.len() <= MAX_ID_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic());
     if fits { Ok(()) } else { Err(garde::Error::new("is not a session id")) }
 }
 
 /// The id of an anonymous session is a bearer secret; files hold its hash.
-pub(super) fn no_credential(role: Role, unowned: bool) -> impl FnOnce(&Option<String>, &()) -> garde::Result {
+pub(super) fn no_credential<S>(role: Role, unowned: bool) -> impl FnOnce(&Option<S>, &()) -> garde::Result {
     move |id, ()| match id {
         Some(_) if unowned && role == Role::Session => {
             Err(garde::Error::new("the id of an anonymous session is a secret and is not stored"))
@@ -31,12 +32,13 @@ pub(super) fn owned(has_owner: bool) -> impl FnOnce(&Role, &()) -> garde::Result
 }
 
 /// A kind is spelled as one.
-pub(super) fn kind_spelling(text: &str, _: &()) -> garde::Result {
-    Kind::new(text).map(drop).map_err(garde::Error::new)
+pub(super) fn kind_spelling<S: Text>(text: &S, _: &()) -> garde::Result {
+    Kind::new(text.as_ref()).map(drop).map_err(garde::Error::new)
 }
 
 /// JSON text stands on one line, without blanks around it.
-pub(super) fn json(text: &str, _: &()) -> garde::Result {
+pub(super) fn json<S: Text>(text: &S, _: &()) -> garde::Result {
+    let text = text.as_ref();
     match serde_json::from_str::<&RawValue>(text) {
         // Blanks around the value or line breaks in it would not survive the format of one session a line.
         Ok(value) if value.get().len() == text.len() && !text.contains(['\n', '\r']) => Ok(()),
@@ -46,7 +48,7 @@ pub(super) fn json(text: &str, _: &()) -> garde::Result {
 }
 
 /// Keys are in order, each once.
-pub(super) fn ascending(times: &[SlidingRecord], _: &()) -> garde::Result {
-    let fits = times.iter().zip(times.iter().skip(1)).all(|(one, next)| one.key < next.key);
+pub(super) fn ascending<S: Text>(times: &[SlidingRecord<S>], _: &()) -> garde::Result {
+    let fits = times.iter().zip(times.iter().skip(1)).all(|(one, next)| one.key.as_ref() < next.key.as_ref());
     if fits { Ok(()) } else { Err(garde::Error::new("keys are not in order")) }
 }

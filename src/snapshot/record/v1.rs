@@ -4,6 +4,7 @@
 //! has to be guessed (`untagged`, `RawValue`).
 
 use garde::Validate;
+use garde::rules::length::bytes::HasBytes;
 use serde::{Deserialize, Serialize};
 
 use super::bytes;
@@ -22,6 +23,11 @@ const MAX_ATTACHMENT_BYTES: usize = 1 << 20;
 const MAX_TEXT: usize = MAX_TEXT_BYTES as usize;
 const MAX_TIMEOUT_MICROS: u64 = MAX_TIMEOUT.as_secs() * 1_000_000;
 
+/// Text of a record: its own, or borrowed from a live session or from the bytes of a file.
+pub(crate) trait Text: AsRef<str> + HasBytes {}
+
+impl<T: AsRef<str> + HasBytes> Text for T {}
+
 /// What a session is to its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -38,40 +44,41 @@ pub(crate) enum Role {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
 #[cfg_attr(test, derive(Debug))]
 #[serde(deny_unknown_fields)]
-pub(crate) struct OwnerRecord {
+pub(crate) struct OwnerRecord<S: Text = String> {
     /// Who vouches for the subject.
     #[garde(length(bytes, max = MAX_IDENTITY_BYTES as usize))]
-    pub(crate) issuer: String,
+    pub(crate) issuer: S,
     /// Who it is.
     #[garde(length(bytes, max = MAX_IDENTITY_BYTES as usize))]
-    pub(crate) subject: String,
+    pub(crate) subject: S,
     /// The client id, where it belongs to the identity.
     #[garde(inner(length(bytes, max = MAX_IDENTITY_BYTES as usize)))]
-    pub(crate) client: Option<String>,
+    pub(crate) client: Option<S>,
 }
 
 /// One session at one committed revision. Times are microseconds since the Unix epoch, durations microseconds.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
 #[cfg_attr(test, derive(Debug))]
-pub(crate) struct SessionRecord {
+#[serde(bound(deserialize = "S: Deserialize<'de>, B: From<&'de [u8]>"))]
+pub(crate) struct SessionRecord<S: Text = String, B: AsRef<[u8]> = Vec<u8>> {
     /// The hash that names the session.
     #[garde(skip)]
     pub(crate) digest: [u8; 32],
     /// The id. An anonymous session's is a credential: its file holds the hash only.
     #[garde(inner(custom(visible)), custom(no_credential(self.role, self.owner.is_none())))]
-    pub(crate) id: Option<String>,
+    pub(crate) id: Option<S>,
     /// What it is to its owner.
     #[garde(custom(owned(self.owner.is_some())))]
     pub(crate) role: Role,
     /// Its owner; `None` for an anonymous and for the shared one.
     #[garde(dive)]
-    pub(crate) owner: Option<OwnerRecord>,
+    pub(crate) owner: Option<OwnerRecord<S>>,
     /// Its kind.
     #[garde(custom(kind_spelling))]
-    pub(crate) kind: String,
+    pub(crate) kind: S,
     /// The name its owner gave it.
     #[garde(inner(length(bytes, min = 1, max = MAX_TEXT)))]
-    pub(crate) name: Option<String>,
+    pub(crate) name: Option<S>,
     /// When it was created.
     #[garde(range(max = MAX_STAMP))]
     pub(crate) created_at: u64,
@@ -89,37 +96,37 @@ pub(crate) struct SessionRecord {
     pub(crate) revision: u64,
     /// A label for people.
     #[garde(inner(length(bytes, max = MAX_TEXT)))]
-    pub(crate) label: Option<String>,
+    pub(crate) label: Option<S>,
     /// The client's user agent.
     #[garde(inner(length(bytes, max = MAX_TEXT)))]
-    pub(crate) user_agent: Option<String>,
+    pub(crate) user_agent: Option<S>,
     /// Where it came from.
     #[garde(inner(length(bytes, max = MAX_TEXT)))]
-    pub(crate) origin: Option<String>,
+    pub(crate) origin: Option<S>,
     /// Its tags.
     #[garde(length(max = MAX_TAGS as usize), inner(length(bytes, max = MAX_TEXT)))]
-    pub(crate) tags: Vec<String>,
+    pub(crate) tags: Vec<S>,
     /// Its owner's own metadata, as JSON.
     #[garde(inner(length(bytes, max = MAX_CUSTOM_BYTES as usize), custom(json)))]
-    pub(crate) custom: Option<String>,
+    pub(crate) custom: Option<S>,
     /// What a layer above keeps with it, as JSON.
     #[garde(inner(length(bytes, max = MAX_ATTACHMENT_BYTES), custom(json)))]
-    pub(crate) attachment: Option<String>,
+    pub(crate) attachment: Option<S>,
     /// Its entries, in the packed layout of the state layer.
     #[garde(skip)]
     #[serde(with = "bytes")]
-    pub(crate) entries: Vec<u8>,
+    pub(crate) entries: B,
     /// Last-use times of entries with a sliding ttl, in the order of the keys.
     #[garde(dive, custom(ascending))]
-    pub(crate) sliding: Vec<SlidingRecord>,
+    pub(crate) sliding: Vec<SlidingRecord<S>>,
 }
 
 /// When an entry with a sliding ttl was last used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Validate)]
-pub(crate) struct SlidingRecord {
+pub(crate) struct SlidingRecord<S: Text = String> {
     /// The entry's key.
     #[garde(length(bytes, min = 1, max = MAX_KEY_BYTES))]
-    pub(crate) key: String,
+    pub(crate) key: S,
     /// When it was last used.
     #[garde(range(max = MAX_STAMP))]
     pub(crate) last_used: u64,

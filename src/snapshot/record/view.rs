@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use super::check;
 use super::entries::{EntriesCodec, EntryRecord};
-use super::text;
 use super::v1::{EndRecord, OwnerRecord, Role, SessionRecord, SlidingRecord, TombstoneRecord};
+use super::{SessionRef, check, text};
 
 /// The header's members. The first two are the same in every version.
 #[derive(Serialize, Deserialize)]
@@ -62,31 +61,32 @@ pub(in crate::snapshot) struct SessionView {
 
 impl SessionView {
     /// Spells a session out.
-    pub(in crate::snapshot) fn of(record: &SessionRecord, codec: EntriesCodec) -> Result<Self, String> {
-        let mut entries = (codec.unpack)(&record.entries)?;
-        let times: BTreeMap<_, _> = record.sliding.iter().map(|time| (time.key.as_str(), time.last_used)).collect();
+    pub(in crate::snapshot) fn of(record: &SessionRef<'_>, codec: EntriesCodec) -> Result<Self, String> {
+        let mut entries = (codec.unpack)(record.entries)?;
+        let times: BTreeMap<_, _> = record.sliding.iter().map(|time| (time.key, time.last_used)).collect();
+        let record = record.owned();
         for entry in &mut entries {
             // The times beside the state are newer than whatever is packed with it.
             entry.last_used = times.get(entry.key.as_str()).copied().or(entry.last_used);
         }
         Ok(Self {
-            id: record.id.clone(),
+            id: record.id,
             digest: record.digest,
             role: record.role,
-            owner: record.owner.clone(),
-            kind: record.kind.clone(),
-            name: record.name.clone(),
+            owner: record.owner,
+            kind: record.kind,
+            name: record.name,
             created_at: record.created_at,
             last_active_at: record.last_active_at,
             idle_timeout_micros: record.idle_timeout,
             ends_at: record.ends_at,
             revision: record.revision,
-            label: record.label.clone(),
-            user_agent: record.user_agent.clone(),
-            origin: record.origin.clone(),
-            tags: record.tags.clone(),
-            custom: raw(record.custom.as_ref())?,
-            attachment: raw(record.attachment.as_ref())?,
+            label: record.label,
+            user_agent: record.user_agent,
+            origin: record.origin,
+            tags: record.tags,
+            custom: raw(record.custom)?,
+            attachment: raw(record.attachment)?,
             entries,
         })
     }
@@ -151,8 +151,8 @@ impl From<TombstoneView> for TombstoneRecord {
     }
 }
 
-fn raw(text: Option<&String>) -> Result<Option<Box<RawValue>>, String> {
-    text.map(|text| RawValue::from_string(text.clone()).map_err(|error| error.to_string())).transpose()
+fn raw(text: Option<String>) -> Result<Option<Box<RawValue>>, String> {
+    text.map(|text| RawValue::from_string(text).map_err(|error| error.to_string())).transpose()
 }
 
 /// Reads a member that is there: its `null` is a value.

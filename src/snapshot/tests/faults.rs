@@ -109,7 +109,7 @@ fn life(path: &Path, layer: Arc<dyn FileLayer>, format: Format) -> (u64, bool) {
     let mut promised = 0;
     let mut all_well = || -> Option<()> {
         let folder = Folder::open(path, layer.clone(), CODEC).ok()?;
-        promised = folder.newest().ok()?.file?.0.number;
+        promised = folder.newest(|file| folder.verify(file)).ok()?.file?.0.number;
         let mut well = true;
         for _ in 0..2 {
             match folder.write(format, NOW, |writer| fill(writer, &sessions(), &tombstones())) {
@@ -142,7 +142,7 @@ fn what_was_promised_is_readable_whatever_step_fails() {
 
                 // The disk is back.
                 let folder = Folder::open(root.path(), Arc::new(StdLayer), CODEC).unwrap();
-                let found = folder.newest().unwrap();
+                let found = folder.newest(|file| folder.verify(file)).unwrap();
                 assert!(found.skipped.is_empty(), "nothing half-written has a name, step {fail_at}");
                 let (file, summary) = found.file.unwrap();
                 assert!(file.number >= promised.max(1), "step {fail_at}: {} before {promised}", file.number);
@@ -168,13 +168,13 @@ fn a_failed_write_removes_what_it_began() {
     let folder = Folder::open(root.path(), Arc::new(StdLayer), CODEC).unwrap();
     for format in FORMATS {
         let result = folder.write(format, NOW, |writer| {
-            writer.session(&bare(1))?;
-            writer.session(&SessionRecord { revision: u64::MAX, ..bare(2) })
+            writer.session(&bare(1).borrowed())?;
+            writer.session(&SessionRecord { revision: u64::MAX, ..bare(2) }.borrowed())
         });
         assert!(matches!(result, Err(WriteError::Record { index: 2, .. })));
     }
     assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
-    assert!(folder.newest().unwrap().file.is_none());
+    assert!(folder.newest(|file| folder.verify(file)).unwrap().file.is_none());
 }
 
 #[test]
@@ -187,8 +187,8 @@ fn a_file_that_cannot_be_read_is_not_called_damaged() {
     // Two looks, folder, lock, the list; then the file.
     let steps = Arc::new(Steps { fail_at: 5, ..Steps::default() });
     let folder = Folder::open(path, Arc::new(Failing { steps }), CODEC).unwrap();
-    assert!(matches!(folder.newest(), Err(RestoreError::Io { .. })));
-    assert!(folder.newest().unwrap().file.is_some());
+    assert!(matches!(folder.newest(|file| folder.verify(file)), Err(RestoreError::Io { .. })));
+    assert!(folder.newest(|file| folder.verify(file)).unwrap().file.is_some());
 }
 
 #[test]

@@ -121,7 +121,7 @@ pub(super) fn fill(
     sessions: &[SessionRecord],
     tombstones: &[TombstoneRecord],
 ) -> Result<(), WriteError> {
-    sessions.iter().try_for_each(|record| writer.session(record))?;
+    sessions.iter().try_for_each(|record| writer.session(&record.borrowed()))?;
     tombstones.iter().try_for_each(|record| writer.tombstone(record))
 }
 
@@ -144,8 +144,8 @@ pub(super) fn read_all(bytes: &[u8], options: &ReadOptions) -> Result<(Summary, 
     let mut records = Records::default();
     let summary = read(&mut &*bytes, options, &mut |item| {
         match item {
-            Item::Session(record) => records.0.push(*record),
-            Item::Tombstone(record) => records.1.push(record),
+            Item::Session(record) => records.0.push(record.owned()),
+            Item::Tombstone(record) => records.1.push(record.clone()),
         }
         Ok(())
     })?;

@@ -19,8 +19,8 @@ fn write(folder: &Folder, format: Format, sessions: u8) -> Written {
     folder.write(format, NOW, |writer| fill(writer, &sessions, &[])).unwrap()
 }
 
-fn newest(folder: &Folder) -> Found {
-    folder.newest().unwrap()
+fn newest(folder: &Folder) -> Found<Summary> {
+    folder.newest(|file| folder.verify(file)).unwrap()
 }
 
 fn numbers(folder: &Folder) -> Vec<u64> {
@@ -127,7 +127,7 @@ fn a_newer_version_stops_the_restore_unless_a_newer_file_is_valid() {
     newer(&second.path);
     assert_eq!(newest(&folder).file.unwrap().0.number, 3);
     damage(&third.path);
-    let result = folder.newest();
+    let result = folder.newest(|file| folder.verify(file));
     assert!(matches!(&result, Err(RestoreError::Newer { path, found: 2, .. }) if *path == second.path), "{result:?}");
     drop(folder);
     // It is not removed by retention either.
@@ -144,7 +144,9 @@ fn files_of_which_none_is_valid_are_an_error() {
     for count in 1..=2 {
         damage(&write(&folder, Format::Bincode, count).path);
     }
-    let Err(RestoreError::NoneValid { skipped }) = folder.newest() else { panic!("a damaged file was taken") };
+    let Err(RestoreError::NoneValid { skipped }) = folder.newest(|file| folder.verify(file)) else {
+        panic!("a damaged file was taken")
+    };
     assert_eq!(skipped.len(), 2);
     let text = RestoreError::NoneValid { skipped }.to_string();
     assert!(text.contains("none of the 2 snapshot files") && text.contains("damaged at byte"), "{text}");

@@ -9,10 +9,10 @@ fn refused(record: &SessionRecord) -> bool {
     let mut refused = FORMATS.map(|format| {
         let mut bytes = Vec::new();
         let mut writer = Writer::new(&mut bytes, FileHeader::new(format, NOW, 1), CODEC).unwrap();
-        writer.session(&bare(200)).unwrap();
-        let result = writer.session(record);
+        writer.session(&bare(200).borrowed()).unwrap();
+        let result = writer.session(&record.borrowed());
         // The file goes on without it.
-        writer.session(&bare(201)).unwrap();
+        writer.session(&bare(201).borrowed()).unwrap();
         let summary = writer.finish().unwrap();
         assert_eq!(verified(&bytes).unwrap(), summary);
         matches!(result, Err(WriteError::Record { index: 2, .. }))
@@ -60,7 +60,7 @@ fn sessions_come_before_tombstones() {
         let mut bytes = Vec::new();
         let mut writer = Writer::new(&mut bytes, FileHeader::new(format, NOW, 1), CODEC).unwrap();
         writer.tombstone(&tombstones()[0]).unwrap();
-        assert!(matches!(writer.session(&bare(1)), Err(WriteError::Order)));
+        assert!(matches!(writer.session(&bare(1).borrowed()), Err(WriteError::Order)));
         assert_eq!(writer.finish().unwrap().tombstones, 1);
         assert!(verified(&bytes).is_ok());
     }
@@ -72,7 +72,7 @@ fn a_value_over_several_lines_does_not_get_into_json() {
     let mut bytes = Vec::new();
     let header = FileHeader::new(Format::Json, NOW, 1);
     let mut writer = Writer::new(&mut bytes, header, EntriesCodec { unpack: lines, ..CODEC }).unwrap();
-    let result = writer.session(&bare(1));
+    let result = writer.session(&bare(1).borrowed());
     assert!(matches!(result, Err(WriteError::Record { index: 1, .. })));
     assert_eq!(writer.finish().unwrap().sessions, 0);
     assert!(verified(&bytes).is_ok());

@@ -35,7 +35,7 @@ fn layout_v1_is_frozen() {
         b'1', b'"', b'x', b'"', b'[', b']',
     ];
     assert_eq!(sample().to_packed(), golden);
-    assert!(Entries::from_packed(golden.to_vec()).unwrap().iter().eq(sample().iter()));
+    assert!(Entries::from_packed(golden).unwrap().iter().eq(sample().iter()));
 
     let wide: &[u8] = &[
         1, 1, 0, 0,  2, 0, 0, 0,  0, 0, 0, 0,
@@ -46,11 +46,11 @@ fn layout_v1_is_frozen() {
     ];
     let far = entries(&[("k", "1", 1, Expiry::Never), ("l", "2", (1 << 32) + 1, Expiry::Never)]);
     assert_eq!(far.to_packed(), wide);
-    assert!(Entries::from_packed(wide.to_vec()).unwrap().iter().eq(far.iter()));
+    assert!(Entries::from_packed(wide).unwrap().iter().eq(far.iter()));
 
     let empty: &[u8] = &[1, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0, 0, 0, 0, 0];
     assert_eq!(Entries::empty().to_packed(), empty);
-    assert_eq!(Entries::from_packed(empty.to_vec()).unwrap().len(), 0);
+    assert_eq!(Entries::from_packed(empty).unwrap().len(), 0);
 }
 
 #[test]

@@ -1,0 +1,155 @@
+//! The parts, each with its rows.
+
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use sessile::{Session, SessionService};
+
+use super::load::{self, BYTES};
+use super::machine::{self, Watch, plain, row};
+use super::probe::{self, Probe};
+use super::raw;
+
+/// How long other tasks are watched while nothing runs.
+const CALM: Duration = Duration::from_secs(2);
+const SWEEPS: u32 = 20;
+
+/// Creates the sessions: memory and the time of a create, while the map grows.
+pub(crate) async fn fill(service: &SessionService, sessions: u64) -> Vec<Session> {
+    let (before, watch) = (machine::resident(), Watch::start());
+    let (held, times) = load::create(service, sessions).await;
+    let each = watch.cpu().as_secs_f64() / sessions as f64;
+    let resident = (machine::resident() - before) as f64 / sessions as f64;
+    let before = machine::resident();
+    let (map, raw_times) = raw::Map::fill(sessions, BYTES as usize);
+    let raw_resident = machine::resident().saturating_sub(before) as f64 / sessions as f64;
+    row("resident, a session", resident, raw_resident, "B", "DashMap of Arc<[u8]>");
+    plain("create and fill, processor", each * 1e6, "us");
+    for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.99", 0.9999), ("max", 1.0)] {
+        let micros = |times: &Histogram<u64>| times.value_at_quantile(quantile) as f64 / 1e3;
+        row(&format!("create {name}"), micros(&times), micros(&raw_times), "us", "insert into a plain DashMap");
+    }
+    drop(map);
+    held
+}
+
+/// A snapshot alone, and what it does to others.
+pub(crate) async fn snapshot(service: &SessionService, held: &[Session], folder: &Path) {
+    let sessions = service.operator().stats().sessions;
+    let before = load::counted(held);
+    machine::forget_peak();
+    let (resident, watch) = (machine::resident(), Watch::start());
+    let report = service.snapshot().await.expect("writes");
+    let (wall, cpu) = (watch.wall(), watch.cpu());
+    assert_eq!(report.sessions, sessions);
+    let raw = raw::write(&folder.with_extension("raw"), report.bytes);
+    row("snapshot", seconds(wall), seconds(raw), "s", "write and fsync of as many bytes");
+    plain("snapshot, processor", seconds(cpu), "s");
+    plain("snapshot, millions of sessions a second", sessions as f64 / seconds(wall) / 1e6, "M/s");
+    row("snapshot, most resident", machine::peak() as f64 / 1e6, resident as f64 / 1e6, "MB", "before it");
+    let calm = watched(held);
+    let probe = Probe::start(held);
+    let started = Instant::now();
+    while started.elapsed() < CALM {
+        service.snapshot().await.expect("writes");
+    }
+    let during = probe.stop();
+    probe::rows("beside a snapshot", &during, &calm);
+    // What was added while files were written is all there.
+    assert_eq!(load::counted(held) - before, calm.len() + during.len());
+    load::check(service, sessions).await;
+}
+
+/// Sweeps that find nothing to do, and what they do to others.
+pub(crate) async fn sweep(service: &SessionService, held: &[Session]) {
+    let sessions = service.operator().stats().sessions;
+    let (operator, watch) = (service.operator(), Watch::start());
+    for _ in 0..SWEEPS {
+        assert_eq!(operator.sweep().await.expect("sweeps").expired, 0);
+    }
+    let (wall, cpu) = (watch.wall() / SWEEPS, watch.cpu() / SWEEPS);
+    let (map, _) = raw::Map::fill(sessions, 8);
+    row("sweep, processor", millis(cpu), millis(map.scan()), "ms", "scan of a plain DashMap");
+    plain("sweep", millis(wall), "ms");
+    drop(map);
+    let calm = watched(held);
+    let probe = Probe::start(held);
+    let started = Instant::now();
+    while started.elapsed() < CALM {
+        operator.sweep().await.expect("sweeps");
+    }
+    probe::rows("beside a sweep", &probe.stop(), &calm);
+    load::check(service, sessions).await;
+}
+
+/// Reads of one key of sessions at hand while a snapshot is written.
+pub(crate) async fn reads(service: &SessionService, held: &[Session]) {
+    let read_for = |held: &[Session], most: Duration| {
+        let (started, mut reads, mut at) = (Instant::now(), 0_u64, 0);
+        while started.elapsed() < most {
+            for _ in 0..1_000 {
+                at = (at + 7_919) % held.len();
+                let view = held[at].read().expect("reads");
+                black_box(view.json("key-5").map(str::len));
+            }
+            reads += 1_000;
+        }
+        started.elapsed().as_nanos() as f64 / reads as f64
+    };
+    let calm = read_for(held, CALM / 2);
+    let all = held.to_vec();
+    let reader = std::thread::spawn(move || read_for(&all, CALM / 2));
+    let started = Instant::now();
+    while started.elapsed() < CALM / 2 {
+        service.snapshot().await.expect("writes");
+    }
+    let beside = reader.join().expect("reads go on");
+    row("read of one key beside a snapshot", beside, calm, "ns", "the same, nothing running");
+}
+
+/// Restores in a process of its own.
+pub(crate) fn restore(sessions: u64, folder: &Path) {
+    let mut child = Command::new(std::env::current_exe().expect("this program"));
+    child.args(["--part", "restored", "--sessions", &sessions.to_string(), "--folder"]).arg(folder);
+    assert!(child.status().expect("starts").success(), "the restore went wrong");
+}
+
+pub(crate) async fn restored(sessions: u64, folder: &Path) {
+    let files = std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("a file").path());
+    let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some()).collect();
+    files.sort();
+    // The second pass is of a file in memory, as the restore's.
+    let file = files.last().expect("a snapshot");
+    raw::read(file);
+    let raw = raw::read(file);
+    let (before, watch) = (machine::resident(), Watch::start());
+    machine::forget_peak();
+    let service = load::builder(sessions, folder).start().await.expect("starts");
+    let (wall, cpu) = (watch.wall(), watch.cpu());
+    let (resident, peak) = (machine::resident(), machine::peak());
+    assert_eq!(service.restored().sessions, sessions);
+    row("restore", seconds(wall), seconds(raw), "s", "read and checksum of the file, in memory");
+    plain("restore, processor", seconds(cpu), "s");
+    plain("restore, millions of sessions a second", sessions as f64 / seconds(wall) / 1e6, "M/s");
+    row("restore, most resident", peak as f64 / 1e6, resident as f64 / 1e6, "MB", "after it");
+    row("resident, a restored session", (resident - before) as f64 / sessions as f64, BYTES as f64, "B", "its JSON");
+    load::check(&service, sessions).await;
+}
+
+/// What updates take while nothing runs.
+fn watched(held: &[Session]) -> Histogram<u64> {
+    let probe = Probe::start(held);
+    std::thread::sleep(CALM);
+    probe.stop()
+}
+
+fn seconds(time: Duration) -> f64 {
+    time.as_secs_f64()
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
