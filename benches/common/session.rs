@@ -24,7 +24,7 @@ pub(crate) fn state() -> Map<String, Value> {
 }
 
 fn value(index: usize, text: &str) -> Value {
-    json!({"title": text, "done": index.is_multiple_of(2), "at": {"line": index, "column": 7}, "tags": ["a", "b"]})
+    json!({"title": text, "done": index.is_multiple_of(2), "line": index, "tags": ["first", "second"]})
 }
 
 fn text(state: &Map<String, Value>) -> String {
