@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "no bench uses all of it")]
 
 pub(crate) mod actor;
+pub(crate) mod open_loop;
 pub(crate) mod random;
 pub(crate) mod session;
 
