@@ -25,9 +25,8 @@ fn set(criterion: &mut Criterion) {
     let service = runtime.block_on(async { builder().start().await.expect("starts") });
     let sizes = [10, 1_000, 10_000].into_iter().chain(million().then_some(1_000_000));
     for size in sizes {
-        let session: &'static Session = Box::leak(Box::new(
-            runtime.block_on(owner(&service, 0).create(NewSession::default())).expect("creates"),
-        ));
+        let session: &'static Session =
+            Box::leak(Box::new(runtime.block_on(owner(&service, 0).create(NewSession::default())).expect("creates")));
         let filled = session.update(move |draft| {
             (0..size).try_for_each(|index| draft.set(&key(index), &0))?;
             Ok::<_, DraftError>(())

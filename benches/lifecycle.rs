@@ -75,8 +75,9 @@ fn find(criterion: &mut Criterion) {
     let runtime = runtime();
     let (service, sessions) = filled(&runtime);
     let owners: &'static [Owner] = (0..SESSIONS).map(|index| owner(&service, index)).collect::<Vec<_>>().leak();
-    let map: &'static DashMap<String, Arc<u64>> =
-        Box::leak(Box::new(sessions.iter().map(|session| (session.id().as_str().to_owned(), Arc::default())).collect()));
+    let map: &'static DashMap<String, Arc<u64>> = Box::leak(Box::new(
+        sessions.iter().map(|session| (session.id().as_str().to_owned(), Arc::default())).collect(),
+    ));
     let mut group = criterion.benchmark_group("open, random of 100,000");
     group.bench_function("raw: DashMap get and Arc clone", |bench| {
         bench.iter_custom(|iterations| {

@@ -8,12 +8,12 @@ pub(crate) mod random;
 pub(crate) mod session;
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use sessile::{Builder, NewSession, Owner, Principal, Session, SessionService};
+use sessile::{Builder, Draft, Json, NewSession, Owner, Principal, Session, SessionService};
 use tokio::runtime::Runtime;
 
 /// Callers of the benches with many.
@@ -81,9 +81,12 @@ pub(crate) async fn fill(service: &SessionService, count: usize) -> &'static [Se
 
 /// Creates one session of 919 bytes.
 pub(crate) async fn create(owner: &Owner) -> Session {
+    static STATE: LazyLock<Vec<(String, Json)>> = LazyLock::new(|| {
+        let entry = |(key, value)| (key, Json::of(&value).expect("a value"));
+        session::state().into_iter().map(entry).collect()
+    });
     let session = owner.create(NewSession::default()).await.expect("creates");
-    let state = session::state();
-    let set = move |draft: &mut sessile::Draft| state.iter().try_for_each(|(key, value)| draft.set(key, value));
+    let set = |draft: &mut Draft| STATE.iter().try_for_each(|(key, value)| draft.set_json(key, value.clone()));
     session.update(set).await.expect("sets");
     session
 }

@@ -27,6 +27,11 @@ use report::Row;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Where the table is shown to everybody, and what it stands between there.
+const README: &str = "../../README.md";
+const BEGIN: &str = "<!-- benches/peers/results.md -->";
+const END: &str = "<!-- end of it -->";
+
 /// What was asked for on the command line.
 struct Options {
     seconds: f64,
@@ -97,8 +102,17 @@ fn run() -> Result<(), String> {
         };
         write("results.md", report.markdown())?;
         write("results.svg", chart::svg(&report))?;
+        let readme = std::fs::read_to_string(folder.join(README)).map_err(|error| format!("{README}: {error}"))?;
+        write(README, in_place(&readme, &report.table()).ok_or(format!("{README} has no {BEGIN} before {END}"))?)?;
     }
     Ok(())
+}
+
+/// A text with what stands between the two marks replaced.
+fn in_place(text: &str, table: &str) -> Option<String> {
+    let (before, rest) = text.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))
 }
 
 /// Measures one store in a process of its own.

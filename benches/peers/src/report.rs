@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::load::Plan;
+use crate::stores;
 
 /// What one store did.
 pub(crate) struct Row {
@@ -72,11 +73,17 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// The page of its own.
     pub(crate) fn markdown(&self) -> String {
+        let head = "# Peers\n\nWritten by `cargo run --release --manifest-path benches/peers/Cargo.toml`. What is measured \
+                    is told in README.md, which shows the same table.\n\n## 100,000 sessions, 64 callers\n\n";
+        format!("{head}{}", self.table())
+    }
+
+    /// The table and what is to be known about it, as README.md shows it too.
+    pub(crate) fn table(&self) -> String {
         let mut text = String::from(
-            "# Peers\n\nWritten by `cargo run --release --manifest-path benches/peers/Cargo.toml`. What is measured is \
-             told in README.md.\n\n## 100,000 sessions, 64 callers\n\n\
-             | store | read, k/s | update, k/s | 90/10, k/s | 50/50, k/s | one hot session, k/s | update p50/p99, µs | \
+            "| store | read, k/s | update, k/s | 90/10, k/s | 50/50, k/s | one hot session, k/s | update p50/p99, µs | \
              bytes a session | updates lost | 90/10 to Sessile |\n\
              | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
         );
@@ -100,6 +107,9 @@ impl Report {
             if self.plan.rounds == 1 { "1 round".to_owned() } else { format!("{} rounds", self.plan.rounds) },
             self.machine
         );
+        if let Some(version) = stores::redis_version() {
+            let _ = writeln!(text, "Redis is {version}; the versions of the others are in `benches/peers/Cargo.lock`.");
+        }
         for skipped in &self.skipped {
             let _ = writeln!(text, "\nSkipped: {skipped}.");
         }

@@ -7,7 +7,7 @@ mod redis;
 mod sessile;
 mod turul;
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::load::{Plan, measure as load};
 use crate::report::Row;
@@ -46,6 +46,12 @@ pub(crate) fn measure(name: &str, plan: Plan) -> Result<Row, String> {
 
 /// What this machine lacks for a store.
 pub(crate) fn missing(name: &str) -> Option<&'static str> {
-    let server = || Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
-    (name.starts_with("Redis") && server().is_err()).then_some("redis-server is not installed")
+    (name.starts_with("Redis") && redis_version().is_none()).then_some("redis-server is not installed")
+}
+
+/// The version of the Redis server: the only peer whose version no lock file tells.
+pub(crate) fn redis_version() -> Option<String> {
+    let output = Command::new("redis-server").arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_whitespace().find_map(|word| word.strip_prefix("v=")).map(str::to_owned)
 }
