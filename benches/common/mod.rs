@@ -57,8 +57,9 @@ pub(crate) fn still() -> (Builder, PrometheusHandle) {
         .max_total_bytes(1_u64 << 40)
         .max_entries(1_000_000_u64)
         .max_session_bytes(512_u64 << 20)
-        .idle_timeout(None)
-        .max_lifetime(None)
+        // Long, but there: every access looks at its deadlines, as it does in a server.
+        .idle_timeout(day)
+        .max_lifetime(day)
         .sweep_every(day)
         .snapshot_every(day);
     (builder, handle)

@@ -10,6 +10,39 @@ pub(crate) fn resident(process: &str) -> u64 {
     kib * 1_024
 }
 
+/// What the machine has done since it was started, in ticks: all of its time, what was not idle, and what of that was
+/// for this process's children that have ended.
+#[derive(Clone, Copy)]
+pub(crate) struct Ticks {
+    all: u64,
+    busy: u64,
+    own: u64,
+}
+
+impl Ticks {
+    /// Until now.
+    pub(crate) fn now() -> Self {
+        // Some are below zero where there is nothing to tell.
+        let number = |word: &str| word.parse::<i64>().ok().map(|number| number.max(0).unsigned_abs());
+        let numbers = |text: &str| text.split_whitespace().filter_map(number).collect::<Vec<u64>>();
+        let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+        // user, nice, system, idle, waiting, interrupts (two), stolen; guests are in user already.
+        let cpu = numbers(stat.lines().next().unwrap_or_default());
+        let all = cpu.iter().take(8).sum();
+        let idle: u64 = cpu.iter().skip(3).take(2).sum();
+        let own = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+        // After the name, which may hold anything: the state, and the times of children as the 14th and 15th field.
+        let own = own.rsplit_once(") ").map(|(_, rest)| numbers(rest)).unwrap_or_default();
+        Self { all, busy: all - idle, own: own.iter().skip(12).take(2).sum() }
+    }
+
+    /// How much of the machine went to other work since then, from 0 to 1.
+    pub(crate) fn others_since(self, then: Self) -> f64 {
+        let (all, busy, own) = (self.all - then.all, self.busy - then.busy, self.own - then.own);
+        busy.saturating_sub(own) as f64 / all.max(1) as f64
+    }
+}
+
 /// One line for the table and the picture.
 pub(crate) fn line() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

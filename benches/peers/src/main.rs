@@ -81,7 +81,7 @@ fn run() -> Result<(), String> {
         println!("{}", serde_json::to_string(&row.to_json()).map_err(|error| error.to_string())?);
         return Ok(());
     }
-    let (mut rows, mut skipped) = (Vec::new(), Vec::new());
+    let (mut rows, mut skipped, then) = (Vec::new(), Vec::new(), machine::Ticks::now());
     for name in
         stores::NAMES.into_iter().filter(|name| options.only.is_empty() || options.only.iter().any(|only| only == name))
     {
@@ -93,7 +93,13 @@ fn run() -> Result<(), String> {
         eprintln!("{name} ...");
         rows.push(child(name, &options)?);
     }
-    let report = report::Report { rows, skipped, plan, machine: machine::line() };
+    let report = report::Report {
+        rows,
+        skipped,
+        plan,
+        machine: machine::line(),
+        others: machine::Ticks::now().others_since(then),
+    };
     println!("{}", report.markdown());
     if !options.dry {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -70,6 +70,8 @@ pub(crate) struct Report {
     pub(crate) skipped: Vec<String>,
     pub(crate) plan: Plan,
     pub(crate) machine: String,
+    /// How much of the machine other work took meanwhile, from 0 to 1.
+    pub(crate) others: f64,
 }
 
 impl Report {
@@ -110,6 +112,7 @@ impl Report {
         if let Some(version) = stores::redis_version() {
             let _ = writeln!(text, "Redis is {version}; the versions of the others are in `benches/peers/Cargo.lock`.");
         }
+        let _ = writeln!(text, "Other work took {:.0} % of the machine meanwhile.", 100.0 * self.others);
         for skipped in &self.skipped {
             let _ = writeln!(text, "\nSkipped: {skipped}.");
         }
