@@ -132,6 +132,14 @@ async fn metrics_are_the_registered_ones() {
 }
 
 #[test]
+fn figures_are_the_measured_ones() {
+    let results = text("benches/peers/results.md");
+    let (_, measured) = results.split_once("\n## 100,000 sessions, 64 callers\n\n").unwrap();
+    assert!(measured.starts_with("| store |"), "{measured}");
+    assert!(text("README.md").contains(measured), "README.md has to show\n{measured}");
+}
+
+#[test]
 fn the_code_is_the_examples() {
     let example = text("examples/embed.rs");
     let start = example.find("use std::error::Error;").unwrap();

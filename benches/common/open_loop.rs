@@ -1,0 +1,120 @@
+//! Calls at scheduled times, whether or not earlier ones have been answered, and how late their answers were.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use parking_lot::Mutex;
+
+/// The longest answer that is told: a minute, in nanoseconds.
+const LONGEST: u64 = 60_000_000_000;
+/// One who waits for the next scheduled time lets others run this often.
+const YIELD_EVERY: Duration = Duration::from_micros(50);
+
+/// Callers that may wait at a time, as a server caps its connections. Calls that are due meanwhile are made late, and
+/// their lateness counts; without this a machine that is too slow would measure its own memory.
+const CALLERS: u64 = 10_000;
+
+/// A load that does not wait for its answers.
+#[derive(Clone, Copy)]
+pub(crate) struct Schedule {
+    /// Calls a second, of all pacers together.
+    pub(crate) rate: u64,
+    /// Tasks that make calls when their time has come.
+    pub(crate) pacers: u64,
+    pub(crate) time: Duration,
+    /// Whether each call is a task from its start. Else it becomes one when it has to wait, so that a call that needs
+    /// no task does not pay for one.
+    pub(crate) spawned: bool,
+}
+
+impl Schedule {
+    /// All calls that it makes; each has a number below this.
+    pub(crate) fn calls(self) -> u64 {
+        (self.rate as f64 * self.time.as_secs_f64()) as u64
+    }
+}
+
+/// What a schedule has seen.
+struct Seen {
+    answers: Mutex<Histogram<u64>>,
+    waiting: AtomicU64,
+}
+
+impl Seen {
+    fn answered(&self, due: Instant) {
+        self.answers.lock().saturating_record(due.elapsed().as_nanos() as u64);
+    }
+}
+
+/// Makes all calls and gives the times from when each was due to its answer, in nanoseconds. `call` tells beside each
+/// whether its time counts.
+pub(crate) async fn run<F, Fut>(schedule: Schedule, call: F) -> Histogram<u64>
+where
+    F: Fn(u64) -> (bool, Fut) + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let histogram = Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds are in order");
+    let seen = Arc::new(Seen { answers: Mutex::new(histogram), waiting: AtomicU64::new(0) });
+    let (call, started) = (Arc::new(call), Instant::now() + Duration::from_millis(1));
+    let pacers: Vec<_> = (0..schedule.pacers)
+        .map(|pacer| tokio::spawn(pace(schedule, pacer, started, Arc::clone(&call), Arc::clone(&seen))))
+        .collect();
+    for pacer in pacers {
+        pacer.await.expect("a pacer panicked");
+    }
+    while seen.waiting.load(Ordering::Acquire) > 0 {
+        tokio::task::yield_now().await;
+    }
+    let answers = seen.answers.lock();
+    answers.clone()
+}
+
+async fn pace<F, Fut>(schedule: Schedule, pacer: u64, started: Instant, call: Arc<F>, seen: Arc<Seen>)
+where
+    F: Fn(u64) -> (bool, Fut) + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let between = Duration::from_secs(1).as_nanos() as u64 / schedule.rate;
+    let mut yielded = Instant::now();
+    for number in (pacer..schedule.calls()).step_by(schedule.pacers as usize) {
+        let due = started + Duration::from_nanos(number * between);
+        loop {
+            let now = Instant::now();
+            let waiting = seen.waiting.load(Ordering::Relaxed);
+            let wait = now < due || waiting >= CALLERS;
+            if now - yielded > YIELD_EVERY || (wait && waiting > 0) {
+                tokio::task::yield_now().await;
+                yielded = Instant::now();
+            } else if wait {
+                std::hint::spin_loop();
+            } else {
+                break;
+            }
+        }
+        let (timed, future) = call(number);
+        let mut future = Box::pin(future);
+        if !schedule.spawned && poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await.is_ready() {
+            if timed {
+                seen.answered(due);
+            }
+            continue;
+        }
+        spawn(future, timed.then_some(due), Arc::clone(&seen));
+    }
+}
+
+fn spawn<Fut: Future<Output = ()> + Send + 'static>(future: Pin<Box<Fut>>, due: Option<Instant>, seen: Arc<Seen>) {
+    seen.waiting.fetch_add(1, Ordering::Relaxed);
+    tokio::spawn(async move {
+        future.await;
+        if let Some(due) = due {
+            seen.answered(due);
+        }
+        seen.waiting.fetch_sub(1, Ordering::Release);
+    });
+}
