@@ -14,6 +14,7 @@ pub use info::SessionInfo;
 pub use typed::TypedState;
 
 use crate::actor::core::Core;
+use crate::actor::room;
 use crate::actor::slot::Slot;
 use crate::actor::turn::{Patience, Place, Updated, update};
 use crate::actor::{end, in_flight::InFlight, lookup};
@@ -199,9 +200,7 @@ impl Session {
             })
             .await?;
         // It may have come nearer.
-        if let Some((at, _)) = self.slot.deadline() {
-            self.core.capacity.may_expire(at);
-        }
+        room::may_expire(&self.core, &self.slot);
         Ok(extended)
     }
 

@@ -71,8 +71,8 @@ pub(crate) enum Swap {
     Done(Arc<Committed>),
     /// The session has ended meanwhile.
     Ended(Ended),
-    /// The closure that settles the bytes refused.
-    Refused(crate::error::LimitExceeded),
+    /// The closure that settles the bytes refused; the state that was to be published is handed back.
+    Refused(crate::error::LimitExceeded, Arc<Committed>),
 }
 
 impl Slot {
@@ -157,7 +157,7 @@ impl Slot {
             return Swap::Ended(ended);
         }
         if let Err(limit) = settle(cell.committed.bytes, next.bytes) {
-            return Swap::Refused(limit);
+            return Swap::Refused(limit, next);
         }
         self.mirror(&next);
         Swap::Done(std::mem::replace(&mut cell.committed, next))
@@ -177,13 +177,13 @@ impl Slot {
 
     /// Marks the session ended and lets go of its state; `None` when it had ended before, or when `end` gives none.
     ///
-    /// `end` runs under the lock: what it writes down stands before anybody finds the session ended.
-    pub(crate) fn finish(&self, end: impl FnOnce(&Self) -> Option<Ended>) -> Option<(Ended, Arc<Committed>)> {
+    /// `end` runs under the lock, and gets the bytes: what it writes down stands before anybody finds the session ended.
+    pub(crate) fn finish(&self, end: impl FnOnce(&Self, u64) -> Option<Ended>) -> Option<(Ended, Arc<Committed>)> {
         let mut cell = self.cell.lock();
         if cell.ended.is_some() {
             return None;
         }
-        let ended = end(self)?;
+        let ended = end(self, cell.committed.bytes)?;
         cell.ended = Some(ended);
         let empty = Committed::new(Metadata::default(), cell.committed.lifetime);
         Some((ended, std::mem::replace(&mut cell.committed, Arc::new(empty))))

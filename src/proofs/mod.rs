@@ -6,5 +6,7 @@
 
 #![allow(clippy::print_stdout, reason = "figures and seeds are what a proof prints")]
 
+mod capacity;
+mod capacity_races;
 mod isolation;
 mod proving;
