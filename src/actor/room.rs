@@ -10,7 +10,7 @@ use super::line::Queued;
 use super::order::By;
 use super::owners::OwnerSlot;
 use super::planted::Bug;
-use super::slot::Slot;
+use super::slot::{Role, Slot};
 use crate::config::AtCapacity;
 use crate::error::{EndReason, Ended, Limit, LimitExceeded};
 use crate::state::Committed;
@@ -112,8 +112,9 @@ impl Asker<'_> {
                 continue;
             }
             if evicts {
-                // Nobody is evicted in vain.
-                let own = self.spared.and_then(|slot| slot.peek()).map_or(0, |committed| committed.bytes);
+                // Nobody is evicted in vain. A bucket that grows is among what is kept already.
+                let own = self.spared.filter(|slot| slot.identity.role == Role::Session);
+                let own = own.and_then(|slot| slot.peek()).map_or(0, |committed| committed.bytes);
                 let never = Scope::both(self.owner).find_map(|scope| scope.never_fits(core, self.need, own));
                 if let Some(limit) = never {
                     return Err(limit);
