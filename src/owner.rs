@@ -21,6 +21,9 @@ use crate::principal::{OwnerKey, Principal};
 use crate::session::Session;
 use crate::telemetry::{Operation, Outcome};
 
+/// Sessions that [`close_all`] ends between two chances for other tasks.
+const CLOSED_AT_ONCE: usize = 64;
+
 /// What one principal may reach: its own sessions and its bucket, nobody else's.
 ///
 /// A session of somebody else and one that never was answer alike.
@@ -102,7 +105,7 @@ impl Owner {
     /// # Errors
     /// [`CursorError`] when the cursor is none of this list's.
     pub async fn list(&self, query: &ListQuery) -> Result<Page, CursorError> {
-        let page = list::own(&self.core.0, &self.key, query);
+        let page = list::own(&self.core.0, &self.key, query).await;
         self.core.0.telemetry.count(Operation::List, if page.is_ok() { Outcome::Ok } else { Outcome::Invalid });
         page
     }
@@ -112,7 +115,7 @@ impl Owner {
     /// # Errors
     /// [`CreateError::Stopping`] when the service is shutting down.
     pub async fn close_all(&self) -> Result<u64, CreateError> {
-        close_all(&self.core.0, &self.key)
+        close_all(&self.core.0, &self.key).await
     }
 
     /// Who this owner is.
@@ -171,16 +174,25 @@ pub(crate) fn bucket(core: &Arc<Core>, creator: Creator<'_>) -> Result<Session, 
     }
 }
 
-pub(crate) fn close_all(core: &Arc<Core>, owner: &OwnerKey) -> Result<u64, CreateError> {
+/// Closes what was there when it was called, a chunk at a time: the owner's index is locked for the copy of a chunk alone.
+pub(crate) async fn close_all(core: &Arc<Core>, owner: &OwnerKey) -> Result<u64, CreateError> {
     let _accepted = InFlight::enter(core).ok_or(CreateError::Stopping)?;
     let Some(owner) = core.owners.find(owner) else { return Ok(0) };
-    let keys: Vec<_> = {
-        let index = owner.index.lock();
-        index.sessions.iter().map(|(_, key)| *key).chain(index.bucket).collect()
-    };
     let ended = Ended { reason: EndReason::Closed, at: core.clock.now() };
-    let slots = keys.iter().filter_map(|key| core.registry.by_key(key));
-    let closed = slots.filter(|slot| end::end(core, slot, ended) == Some(ended)).count() as u64;
-    core.telemetry.count(Operation::Close, Outcome::Ok);
-    Ok(closed)
+    let close = |key| core.registry.by_key(&key).is_some_and(|slot| end::end(core, &slot, ended) == Some(ended));
+    let bucket = owner.index.lock().bucket;
+    let mut closed = u64::from(bucket.is_some_and(&close));
+    let mut after = None;
+    loop {
+        let batch = owner.index.lock().after(after, CLOSED_AT_ONCE);
+        after = batch.last().copied();
+        // In order of creation: whoever creates meanwhile is not chased.
+        let old = batch.iter().take_while(|(created_at, _)| *created_at <= ended.at);
+        closed += old.filter(|(_, key)| close(*key)).count() as u64;
+        if after.is_none_or(|(created_at, _)| created_at > ended.at) {
+            core.telemetry.count(Operation::Close, Outcome::Ok);
+            return Ok(closed);
+        }
+        tokio::task::yield_now().await;
+    }
 }

@@ -15,6 +15,7 @@ pub use typed::TypedState;
 
 use crate::actor::core::Core;
 use crate::actor::planted::Bug;
+use crate::actor::room;
 use crate::actor::slot::Slot;
 use crate::actor::turn::{Patience, Place, Updated, update};
 use crate::actor::{end, in_flight::InFlight, lookup};
@@ -201,9 +202,7 @@ impl Session {
             })
             .await?;
         // It may have come nearer.
-        if let Some((at, _)) = self.slot.deadline() {
-            self.core.capacity.may_expire(at);
-        }
+        room::may_expire(&self.core, &self.slot);
         Ok(extended)
     }
 

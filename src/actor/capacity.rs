@@ -1,206 +1,243 @@
-//! Caps on what all sessions take together, and who makes room at the cap.
+//! What is taken of the caps, in all and by each owner. Making room is `room.rs`.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
 use super::core::Core;
-use super::end;
+use super::order::Order;
 use super::owners::OwnerSlot;
-use super::slot::{Role, Slot};
-use crate::config::{AtCapacity, Config};
-use crate::error::{EndReason, Ended, Limit, LimitExceeded};
-use crate::id::SessionKey;
-use crate::time::Timestamp;
+use super::planted::Bug;
+use super::slot::{Identity, Role, Slot};
+use crate::config::Config;
+use crate::error::{Limit, LimitExceeded};
 
-/// Sessions by their stamps, the oldest first out.
-type Recency = BinaryHeap<Reverse<(Timestamp, SessionKey)>>;
-
-/// Totals of one service.
-pub(crate) struct Capacity {
+/// What all sessions together, or those of one owner, have taken.
+#[derive(Default)]
+pub(crate) struct Share {
     sessions: AtomicU64,
     bytes: AtomicU64,
-    /// Who was used least recently: stamps as of queueing, put right when they are looked at.
-    recency: Option<Mutex<Recency>>,
-    /// Before this time no session expires: at the cap nobody walks over all of them in vain.
-    quiet_until: AtomicU64,
-    /// Held by whoever walks; others at the cap wait for what it frees.
-    walking: Mutex<()>,
+    /// The part of it that no eviction frees: buckets.
+    kept_sessions: AtomicU64,
+    kept_bytes: AtomicU64,
+    pub(crate) order: Order,
+    /// Held by whoever makes room; others at the cap wait for what it frees.
+    pub(crate) room: Mutex<()>,
 }
 
-/// A reserved place for one session; given back unless kept.
-pub(crate) struct Place<'a>(Option<&'a Capacity>);
+/// What somebody asks for: places and bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Need {
+    sessions: u64,
+    /// Buckets take no place of their owner's.
+    own_sessions: u64,
+    bytes: u64,
+}
 
-impl Capacity {
-    pub(crate) fn new(config: &Config) -> Self {
-        Self {
-            sessions: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            recency: (config.at_capacity == AtCapacity::Evict).then(Mutex::default),
-            quiet_until: AtomicU64::new(0),
-            walking: Mutex::default(),
+/// Whose share is meant.
+#[derive(Clone, Copy)]
+pub(crate) enum Scope<'a> {
+    /// Everybody's.
+    All,
+    /// One owner's.
+    Own(&'a OwnerSlot),
+}
+
+/// The shares of a service that are nobody's own.
+#[derive(Default)]
+pub(crate) struct Capacity {
+    pub(crate) all: Share,
+}
+
+impl Need {
+    /// What a session needs that is in no table yet.
+    pub(crate) fn of(slot: &Slot) -> Self {
+        let bytes = slot.peek().map_or(0, |committed| committed.bytes);
+        Self { sessions: 1, own_sessions: u64::from(slot.identity.role == Role::Session), bytes }
+    }
+
+    /// What a session needs that grows.
+    pub(crate) fn growth(bytes: u64) -> Self {
+        Self { sessions: 0, own_sessions: 0, bytes }
+    }
+}
+
+impl<'a> Scope<'a> {
+    /// The scopes that hold for an owner; anonymous sessions are counted together with all alone.
+    pub(crate) fn both(owner: &'a OwnerSlot) -> impl Iterator<Item = Self> {
+        (!owner.is_anonymous()).then_some(Self::Own(owner)).into_iter().chain([Self::All])
+    }
+
+    pub(crate) fn share(self, core: &'a Core) -> &'a Share {
+        match self {
+            Self::All => &core.capacity.all,
+            Self::Own(owner) => &owner.share,
         }
     }
 
+    /// The cap that `need` would pass, if it passes one.
+    pub(crate) fn exceeded(self, core: &Core, need: Need) -> Option<LimitExceeded> {
+        let share = self.share(core);
+        self.over(core, share.sessions.load(Relaxed), share.bytes.load(Relaxed), need)
+    }
+
+    /// The cap that `need` would pass though everybody were evicted but a session of `own` bytes.
+    pub(crate) fn never_fits(self, core: &Core, need: Need, own: u64) -> Option<LimitExceeded> {
+        let share = self.share(core);
+        let bytes = share.kept_bytes.load(Relaxed).saturating_add(own);
+        self.over(core, share.kept_sessions.load(Relaxed), bytes, need)?;
+        self.exceeded(core, need)
+    }
+
+    fn over(self, core: &Core, sessions: u64, bytes: u64, need: Need) -> Option<LimitExceeded> {
+        let (config, all) = (&core.config, matches!(self, Self::All));
+        if !all && core.planted(Bug::IgnoresOwnerCap) {
+            return None;
+        }
+        let places = if all { need.sessions } else { need.own_sessions };
+        let sessions = if all {
+            exceeds(sessions, places, config.max_sessions, Limit::Sessions)
+        } else {
+            exceeds(sessions, places, config.max_sessions_per_owner, Limit::SessionsPerOwner)
+        };
+        sessions.or_else(|| {
+            let (cap, limit) = self.byte_cap(config);
+            exceeds(bytes, need.bytes, cap, limit)
+        })
+    }
+
+    fn byte_cap(self, config: &Config) -> (u64, Limit) {
+        match self {
+            Self::All => (config.max_total_bytes, Limit::TotalBytes),
+            Self::Own(owner) if owner.is_anonymous() => (u64::MAX, Limit::OwnerBytes),
+            Self::Own(_) => (config.max_owner_bytes, Limit::OwnerBytes),
+        }
+    }
+}
+
+impl Capacity {
     pub(crate) fn sessions(&self) -> u64 {
-        self.sessions.load(Ordering::Relaxed)
+        self.all.sessions()
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+        self.all.bytes.load(Relaxed)
     }
 
-    /// Reserves a place for one session, making room where that policy was chosen.
-    pub(crate) fn place(core: &Arc<Core>, now: Timestamp) -> Result<Place<'_>, LimitExceeded> {
-        loop {
-            match reserve(&core.capacity.sessions, 1, core.config.max_sessions, Limit::Sessions) {
-                Ok(()) => return Ok(Place(Some(&core.capacity))),
-                Err(limit) => {
-                    // An expired session holds no place, whatever the policy and whether or not it was swept.
-                    if !core.capacity.expire_some(core, now) && !core.capacity.evict_one(core, now) {
-                        return Err(limit);
-                    }
-                }
-            }
+    /// Takes what a session needs and puts it in line, or takes nothing. No other create does so meanwhile, so that a place
+    /// that is taken is in line, and none is taken for a moment only.
+    pub(crate) fn enter(core: &Core, slot: &Slot) -> Result<(), LimitExceeded> {
+        let (identity, need) = (&slot.identity, Need::of(slot));
+        let own = &identity.owner.share;
+        let mut own_order = (!identity.owner.is_anonymous()).then(|| own.order.lock());
+        let mut order = core.capacity.all.order.lock();
+        let exceeded = Scope::both(&identity.owner).find_map(|scope| scope.exceeded(core, need));
+        if let Some(limit) = exceeded.filter(|_| !core.planted(Bug::ChecksThenTakes)) {
+            return Err(limit);
         }
+        // Bytes may still be refused: updates take them meanwhile. Places cannot.
+        core.capacity.settle(core, identity, 0, need.bytes)?;
+        core.capacity.take_place(identity);
+        own_order.iter_mut().for_each(|order| order.enter(slot));
+        order.enter(slot);
+        Ok(())
     }
 
-    /// Counts a restored session, whatever the caps are now.
+    fn take_place(&self, identity: &Identity) {
+        self.all.sessions.fetch_add(1, Relaxed);
+        match identity.role {
+            Role::Session => identity.owner.share.sessions.fetch_add(1, Relaxed),
+            Role::Bucket | Role::Global => self.all.kept_sessions.fetch_add(1, Relaxed),
+        };
+    }
+
+    /// Counts a restored session, whatever the caps are now; its bytes by [`Capacity::count_bytes`].
     pub(crate) fn count_restored(&self, slot: &Slot) {
-        self.sessions.fetch_add(1, Ordering::Relaxed);
-        self.queue(slot);
+        self.take_place(&slot.identity);
+        self.keep(&slot.identity, slot.peek().map_or(0, |committed| committed.bytes));
     }
 
-    /// Notes that a session may end by its deadline at `at`, earlier than was known.
-    pub(crate) fn may_expire(&self, at: Timestamp) {
-        self.quiet_until.fetch_min(at.as_micros(), Ordering::Relaxed);
+    /// Counts the bytes of a restored session, whatever the caps are now.
+    pub(crate) fn count_bytes(&self, owner: &OwnerSlot, bytes: u64) {
+        self.all.bytes.fetch_add(bytes, Relaxed);
+        owner.share.bytes.fetch_add(bytes, Relaxed);
     }
 
-    /// Ends the sessions whose deadline has passed; whether there were any.
-    fn expire_some(&self, core: &Core, now: Timestamp) -> bool {
-        let _walking = self.walking.lock();
-        if self.sessions() < core.config.max_sessions {
-            return true;
-        }
-        if self.quiet_until.load(Ordering::Relaxed) > now.as_micros() {
-            return false;
-        }
-        // Taken before the walk, so that what is noted during it stands.
-        self.quiet_until.store(u64::MAX, Ordering::Relaxed);
-        let mut freed = false;
-        for slot in core.registry.collect(|slot| {
-            // The deadline is a use old at worst: uses move it on alone.
-            let deadline = slot.deadline().map(|(at, _)| at);
-            deadline.filter(|at| *at > now).into_iter().for_each(|at| self.may_expire(at));
-            deadline.is_some_and(|at| at <= now)
-        }) {
-            freed |= end::end_if(core, &slot, |slot| slot.due(now)).is_some();
-        }
-        freed
-    }
-
-    /// Enters a session into the order of eviction; buckets never are.
-    pub(crate) fn queue(&self, slot: &Slot) {
-        if let Some((at, _)) = slot.deadline() {
-            self.may_expire(at);
-        }
-        if let Some(recency) = &self.recency
-            && slot.identity.role == Role::Session
-        {
-            recency.lock().push(Reverse((slot.last_active(), slot.identity.digest.key())));
-        }
-    }
-
-    /// Frees the place of an ended session.
-    pub(crate) fn leave(&self) {
-        self.sessions.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Ends the least recently used session; false when there is none to end, or when nobody chose eviction.
-    fn evict_one(&self, core: &Arc<Core>, now: Timestamp) -> bool {
-        let Some(recency) = &self.recency else { return false };
-        loop {
-            let Some(Reverse((stamp, key))) = recency.lock().pop() else { return false };
-            let Some(slot) = core.registry.by_key(&key) else { continue };
-            let last_active = slot.last_active();
-            if last_active > stamp {
-                // Used since it was queued: back in line under its true stamp.
-                recency.lock().push(Reverse((last_active, key)));
-                continue;
-            }
-            if end::end(core, &slot, Ended { reason: EndReason::Evicted, at: now }).is_some() {
-                return true;
-            }
-        }
-    }
-
-    /// Lets go of stale places in the order of eviction, so that it stays as long as the registry.
-    pub(crate) fn tidy(&self, core: &Core) {
-        if let Some(recency) = &self.recency {
-            let mut recency = recency.lock();
-            if recency.len() as u64 > self.sessions().saturating_mul(2).max(1_024) {
-                recency.retain(|Reverse((_, key))| core.registry.by_key(key).is_some());
-            }
-        }
+    /// Gives back what a session has taken that ends. Under the slot's lock: who finds it ended finds its place free.
+    pub(crate) fn leave(&self, identity: &Identity, bytes: u64) {
+        self.release(identity, bytes);
+        match identity.role {
+            Role::Session => identity.owner.share.sessions.fetch_sub(1, Relaxed),
+            Role::Bucket | Role::Global => self.all.kept_sessions.fetch_sub(1, Relaxed),
+        };
+        self.all.sessions.fetch_sub(1, Relaxed);
     }
 
     /// Settles the bytes of a session that went from `before` to `after`; refuses growth past a cap.
     pub(crate) fn settle(
         &self,
-        config: &Config,
-        owner: &OwnerSlot,
+        core: &Core,
+        identity: &Identity,
         before: u64,
         after: u64,
     ) -> Result<(), LimitExceeded> {
-        if before == after {
-            return Ok(());
-        }
-        if let Some(freed) = before.checked_sub(after) {
-            self.release(owner, freed);
+        if after <= before {
+            if after < before {
+                self.release(identity, before.saturating_sub(after));
+            }
             return Ok(());
         }
         let grown = after.saturating_sub(before);
-        reserve(&self.bytes, grown, config.max_total_bytes, Limit::TotalBytes)?;
-        let owner_cap = if owner.is_anonymous() { u64::MAX } else { config.max_owner_bytes };
-        reserve(&owner.bytes, grown, owner_cap, Limit::OwnerBytes).inspect_err(|_| {
-            self.bytes.fetch_sub(grown, Ordering::Relaxed);
-        })
+        let own = if core.planted(Bug::IgnoresOwnerCap) { Scope::All } else { Scope::Own(&identity.owner) };
+        let (own_cap, own_limit) = own.byte_cap(&core.config);
+        let (cap, limit) = Scope::All.byte_cap(&core.config);
+        let share = &identity.owner.share;
+        reserve(&share.bytes, grown, own_cap, own_limit)?;
+        reserve(&self.all.bytes, grown, cap, limit).inspect_err(|_| {
+            share.bytes.fetch_sub(grown, Relaxed);
+        })?;
+        self.keep(identity, grown);
+        Ok(())
     }
 
-    /// Counts the bytes of a restored session, whatever the caps are now.
-    pub(crate) fn count_bytes(&self, owner: &OwnerSlot, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        owner.bytes.fetch_add(bytes, Ordering::Relaxed);
+    /// Gives back bytes of a session that shrank.
+    pub(crate) fn release(&self, identity: &Identity, bytes: u64) {
+        if identity.role != Role::Session {
+            self.all.kept_bytes.fetch_sub(bytes, Relaxed);
+            identity.owner.share.kept_bytes.fetch_sub(bytes, Relaxed);
+        }
+        self.all.bytes.fetch_sub(bytes, Relaxed);
+        identity.owner.share.bytes.fetch_sub(bytes, Relaxed);
     }
 
-    pub(crate) fn release(&self, owner: &OwnerSlot, bytes: u64) {
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        owner.bytes.fetch_sub(bytes, Ordering::Relaxed);
-    }
-}
-
-impl Place<'_> {
-    /// The session exists: its place stays taken until it ends.
-    pub(crate) fn keep(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        if let Some(capacity) = self.0 {
-            capacity.leave();
+    fn keep(&self, identity: &Identity, bytes: u64) {
+        if identity.role != Role::Session {
+            self.all.kept_bytes.fetch_add(bytes, Relaxed);
+            identity.owner.share.kept_bytes.fetch_add(bytes, Relaxed);
         }
     }
 }
 
-fn reserve(total: &AtomicU64, more: u64, cap: u64, limit: Limit) -> Result<(), LimitExceeded> {
-    let grow = |now: u64| now.checked_add(more).filter(|after| *after <= cap || more == 0);
-    match total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow) {
+impl Share {
+    pub(crate) fn sessions(&self) -> u64 {
+        self.sessions.load(Relaxed)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+}
+
+fn exceeds(now: u64, more: u64, allowed: u64, limit: Limit) -> Option<LimitExceeded> {
+    let attempted = now.saturating_add(more);
+    (more > 0 && attempted > allowed).then_some(LimitExceeded { limit, allowed, attempted })
+}
+
+fn reserve(total: &AtomicU64, more: u64, allowed: u64, limit: Limit) -> Result<(), LimitExceeded> {
+    let grow = |now: u64| exceeds(now, more, allowed, limit).is_none().then(|| now.saturating_add(more));
+    match total.fetch_update(Relaxed, Relaxed, grow) {
         Ok(_) => Ok(()),
-        Err(now) => Err(LimitExceeded { limit, allowed: cap, attempted: now.saturating_add(more) }),
+        Err(now) => Err(LimitExceeded { limit, allowed, attempted: now.saturating_add(more) }),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::core::Core;
+use super::room;
 use super::slot::{Slot, Swap};
 use crate::error::{Ended, LimitExceeded};
 use crate::state::Committed;
@@ -15,18 +16,26 @@ pub(crate) enum CommitError {
 
 /// Publishes the next revision of a session. With snapshots as the only durability nothing has to be waited for.
 pub(crate) fn commit(core: &Core, slot: &Arc<Slot>, next: Committed) -> Result<(), CommitError> {
-    let settle = |before, after| core.capacity.settle(&core.config, &slot.identity.owner, before, after);
     let bytes = next.bytes;
-    match slot.publish(Arc::new(next), settle) {
-        Swap::Done(old) => {
-            if old.bytes != bytes {
-                core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
+    let mut next = Arc::new(next);
+    let mut tries = 0..room::TRIES;
+    loop {
+        let settle = |before, after| core.capacity.settle(core, &slot.identity, before, after);
+        match slot.publish(next, settle) {
+            Swap::Done(old) => {
+                if old.bytes != bytes {
+                    core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
+                }
+                core.superseded(old);
+                core.changed();
+                return Ok(());
             }
-            core.superseded(old);
-            core.changed();
-            Ok(())
+            Swap::Ended(ended) => return Err(CommitError::Ended(ended)),
+            Swap::Refused(limit, _) if tries.next().is_none() => return Err(CommitError::LimitExceeded(limit)),
+            Swap::Refused(limit, refused) => {
+                room::for_growth(core, slot, &refused, limit).map_err(CommitError::LimitExceeded)?;
+                next = refused;
+            }
         }
-        Swap::Ended(ended) => Err(CommitError::Ended(ended)),
-        Swap::Refused(limit) => Err(CommitError::LimitExceeded(limit)),
     }
 }

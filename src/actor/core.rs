@@ -50,7 +50,7 @@ impl Core {
             registry: Registry::new(),
             owners: Owners::new(),
             tombstones: Tombstones::new(config.max_tombstones, config.max_tombstones_per_owner),
-            capacity: Capacity::new(&config),
+            capacity: Capacity::default(),
             in_flight: InFlight::default(),
             changes: Changes::default(),
             started_at: clock.now(),

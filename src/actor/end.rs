@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::core::Core;
+use super::planted::Bug;
 use super::slot::{Identity, Slot};
 use super::tombstones::Tombstone;
 use crate::error::Ended;
@@ -23,19 +24,20 @@ pub(crate) fn expire(core: &Core, slot: &Arc<Slot>, now: Timestamp) -> Option<En
 pub(crate) fn end_if(core: &Core, slot: &Arc<Slot>, end: impl FnOnce(&Slot) -> Option<Ended>) -> Option<Ended> {
     // From here on no update, read or snapshot sees the session alive. The tombstone stands by then, so that no look-up
     // says "unknown" and no file holds neither the session nor its end.
-    let (ended, last) = slot.finish(|slot| {
+    let (ended, last) = slot.finish(|slot, bytes| {
         let ended = end(slot)?;
         let Identity { digest, owner, .. } = &slot.identity;
         core.tombstones.bury(Tombstone { digest: *digest, owner: owner.key, ended });
+        core.capacity.leave(&slot.identity, if core.planted(Bug::KeepsBytes) { 0 } else { bytes });
         Some(ended)
     })?;
+    // Large states take their time to be let go: not under the lock.
+    drop(last);
     let identity = &slot.identity;
     core.registry.remove(slot);
     if !identity.owner.is_anonymous() {
         identity.owner.index.lock().remove(slot);
     }
-    core.capacity.release(&identity.owner, last.bytes);
-    core.capacity.leave();
     core.telemetry.ended(ended.reason);
     core.telemetry.sessions_active.set(core.capacity.sessions() as f64);
     core.telemetry.state_bytes.set(core.capacity.bytes() as f64);

@@ -155,7 +155,7 @@ async fn one(
     match standing {
         None if options.dry_run => Ok(ImportOutcome::Created),
         None => {
-            create::adopt(core, Arc::new(slot), now).map_err(|error| error.to_string())?;
+            create::adopt(core, Arc::new(slot)).map_err(|error| error.to_string())?;
             Ok(ImportOutcome::Created)
         }
         Some(standing) => {

@@ -1,12 +1,14 @@
 //! The owner table: what belongs to whom, so that listing, closing all and caps per owner are cheap and atomic.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::RandomState;
+use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
 
+use super::capacity::Share;
 use super::slot::Slot;
 use crate::id::SessionKey;
 use crate::principal::{OwnerKey, Principal};
@@ -17,7 +19,7 @@ pub(crate) struct OwnerSlot {
     pub(crate) key: OwnerKey,
     /// `None` for the owner of anonymous sessions and for the global one.
     pub(crate) principal: Option<Principal>,
-    pub(crate) bytes: AtomicU64,
+    pub(crate) share: Share,
     pub(crate) index: Mutex<Index>,
 }
 
@@ -56,10 +58,19 @@ impl Index {
         }
     }
 
+    /// The next sessions in order of creation, after a place in it.
+    pub(crate) fn after(&self, place: Option<(Timestamp, SessionKey)>, at_most: usize) -> Vec<(Timestamp, SessionKey)> {
+        let start = place.map_or(Bound::Unbounded, Bound::Excluded);
+        self.sessions.range((start, Bound::Unbounded)).take(at_most).copied().collect()
+    }
+
     fn is_empty(&self) -> bool {
         self.sessions.is_empty() && self.bucket.is_none()
     }
 }
+
+/// As many as the registry has, for the same reason: a walk over a million owners holds each up for a thousandth of it.
+const SHARDS: usize = 1_024;
 
 /// All owners that have sessions.
 pub(crate) struct Owners {
@@ -69,7 +80,8 @@ pub(crate) struct Owners {
 
 impl Owners {
     pub(crate) fn new() -> Self {
-        Self { slots: DashMap::new(), anonymous: Arc::new(OwnerSlot::new(OwnerKey::ANONYMOUS, None)) }
+        let slots = DashMap::with_hasher_and_shard_amount(RandomState::new(), SHARDS);
+        Self { slots, anonymous: Arc::new(OwnerSlot::new(OwnerKey::ANONYMOUS, None)) }
     }
 
     /// The owner's slot, if it has sessions.
@@ -86,10 +98,20 @@ impl Owners {
         Arc::clone(slot.value())
     }
 
+    /// Lets go of an owner that may have no session: at once if this was the last to refer to it.
+    pub(crate) fn let_go(&self, owner: Arc<OwnerSlot>) {
+        let key = owner.key;
+        // Before the look: of two that let go at a time, the second finds itself alone.
+        drop(owner);
+        self.slots.remove_if(&key, |_, slot| is_idle(slot));
+    }
+
     /// Forgets owners that have no session and that nobody refers to.
     pub(crate) fn forget_idle(&self) {
-        // Under the shard's lock nobody can take a new reference, so a count of one stays one.
-        self.slots.retain(|_, slot| Arc::strong_count(slot) > 1 || !slot.index.lock().is_empty());
+        self.slots.retain(|_, slot| {
+            slot.share.order.shed(slot.share.sessions());
+            !is_idle(slot)
+        });
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -97,9 +119,14 @@ impl Owners {
     }
 }
 
+/// Under the shard's lock: nobody can take a new reference then, so a count of one stays one.
+fn is_idle(slot: &Arc<OwnerSlot>) -> bool {
+    Arc::strong_count(slot) == 1 && slot.index.lock().is_empty()
+}
+
 impl OwnerSlot {
     fn new(key: OwnerKey, principal: Option<Principal>) -> Self {
-        Self { key, principal, bytes: AtomicU64::new(0), index: Mutex::default() }
+        Self { key, principal, share: Share::default(), index: Mutex::default() }
     }
 
     /// Anonymous sessions are reached by id alone: nobody lists them, no cap counts them together.

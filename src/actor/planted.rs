@@ -46,6 +46,20 @@ pub(crate) enum Bug {
     NoCallerBudget,
     /// A caller waits for an actor though nobody runs its session.
     NoCallerRun,
+    /// No owner's own cap holds.
+    IgnoresOwnerCap,
+    /// A place is taken without a look at the caps, which was had before.
+    ChecksThenTakes,
+    /// Who is first in line is evicted, though used since it was queued.
+    NoSecondLook,
+    /// At a cap the expired keep their places.
+    ExpiredStay,
+    /// A session that grows may be evicted to make room for itself.
+    EvictsTheGrowing,
+    /// An ended session's bytes are not given back.
+    KeepsBytes,
+    /// An owner that was refused its first session stays.
+    KeepsRefusedOwners,
 }
 
 #[cfg(not(test))]

@@ -61,6 +61,11 @@ impl Registry {
         self.slots.iter().filter(|slot| keep(slot.value())).map(|slot| Arc::clone(slot.value())).collect()
     }
 
+    /// Shows every slot, in no order. One shard at a time is held, for `look` alone, which must not block.
+    pub(crate) fn each(&self, look: &mut dyn FnMut(&Slot)) {
+        self.slots.iter().for_each(|slot| look(slot.value()));
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }

@@ -171,8 +171,7 @@ fn leave(core: &Core, slot: &Arc<Slot>, now: Timestamp) {
     if slot.due(now).is_some() {
         return;
     }
-    core.capacity.leave();
-    core.capacity.release(&slot.identity.owner, bytes(slot));
+    core.capacity.leave(&slot.identity, bytes(slot));
     if !slot.identity.owner.is_anonymous() {
         slot.identity.owner.index.lock().remove(slot);
     }

@@ -71,8 +71,8 @@ pub(crate) enum Swap {
     Done(Arc<Committed>),
     /// The session has ended meanwhile.
     Ended(Ended),
-    /// The closure that settles the bytes refused.
-    Refused(crate::error::LimitExceeded),
+    /// The closure that settles the bytes refused; the state that was to be published is handed back.
+    Refused(crate::error::LimitExceeded, Arc<Committed>),
 }
 
 impl Slot {
@@ -165,7 +165,7 @@ impl Slot {
             Cell::Ended(ended) => return Swap::Ended(*ended),
         };
         if let Err(limit) = settle(committed.bytes, next.bytes) {
-            return Swap::Refused(limit);
+            return Swap::Refused(limit, next);
         }
         self.mirror(&next);
         Swap::Done(std::mem::replace(committed, next))
@@ -186,13 +186,11 @@ impl Slot {
 
     /// Marks the session ended and lets go of its state; `None` when it had ended before, or when `end` gives none.
     ///
-    /// `end` runs under the lock: what it writes down stands before anybody finds the session ended.
-    pub(crate) fn finish(&self, end: impl FnOnce(&Self) -> Option<Ended>) -> Option<(Ended, Arc<Committed>)> {
+    /// `end` runs under the lock, and gets the bytes: what it writes down stands before anybody finds the session ended.
+    pub(crate) fn finish(&self, end: impl FnOnce(&Self, u64) -> Option<Ended>) -> Option<(Ended, Arc<Committed>)> {
         let mut cell = self.cell.lock();
-        if let Cell::Ended(_) = *cell {
-            return None;
-        }
-        let ended = end(self)?;
+        let Cell::Live(committed) = &*cell else { return None };
+        let ended = end(self, committed.bytes)?;
         match std::mem::replace(&mut *cell, Cell::Ended(ended)) {
             Cell::Live(last) => Some((ended, last)),
             Cell::Ended(_) => None,

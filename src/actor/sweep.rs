@@ -20,15 +20,19 @@ pub struct SweepReport {
     pub took: Duration,
 }
 
-/// Sessions ended between two chances for other tasks.
-const CHUNK: usize = 256;
+/// Sessions ended between two chances for other tasks: a few hundred microseconds.
+const CHUNK: usize = 64;
 
-/// Sweeps once. The walk holds one shard of the registry at a time; the ends come after it, in chunks.
+/// Sweeps once. The walks hold one shard of a table at a time, on the blocking pool, where no task waits behind them; the
+/// ends come between, in chunks.
 pub(crate) async fn sweep(core: &Arc<Core>) -> SweepReport {
     let started = Instant::now();
     let mut report = SweepReport { scanned: core.registry.len() as u64, ..SweepReport::default() };
     let now = core.clock.now();
-    let due = core.registry.collect(|slot| slot.due(now).is_some() || slot.may_purge(now));
+    let walked = Arc::clone(core);
+    let walk = move || walked.registry.collect(|slot| slot.due(now).is_some() || slot.may_purge(now));
+    // An error is the runtime's end; there is nothing left to sweep for.
+    let Ok(due) = tokio::task::spawn_blocking(walk).await else { return report };
     for chunk in due.chunks(CHUNK) {
         for slot in chunk {
             if slot.due(now).is_some() {
@@ -39,8 +43,14 @@ pub(crate) async fn sweep(core: &Arc<Core>) -> SweepReport {
         }
         tokio::task::yield_now().await;
     }
-    core.owners.forget_idle();
-    core.capacity.tidy(core);
+    let tidied = Arc::clone(core);
+    let tidy = move || {
+        tidied.owners.forget_idle();
+        tidied.capacity.all.order.shed(tidied.capacity.sessions());
+    };
+    if tokio::task::spawn_blocking(tidy).await.is_err() {
+        return report;
+    }
     report.took = started.elapsed();
     core.telemetry.sweep_seconds.record(report.took.as_secs_f64());
     // Gauges that races left a step behind.
@@ -55,7 +65,7 @@ fn purge(core: &Core, slot: &super::slot::Slot) -> bool {
     let Some(purged) = base.purged(core.clock.now()) else { return false };
     match slot.purge(&base, Arc::new(purged)) {
         Some(freed) => {
-            core.capacity.release(&slot.identity.owner, freed);
+            core.capacity.release(&slot.identity, freed);
             core.changed();
             true
         }

@@ -1,6 +1,8 @@
 //! Remembered ends, so that an owner hears "expired 12 minutes ago" and not "unknown".
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 
 use parking_lot::Mutex;
 
@@ -17,6 +19,8 @@ pub(crate) struct Tombstone {
 }
 
 /// All remembered ends, bounded in all and per owner; the oldest go first.
+///
+/// Trees, not hash tables: an end is written down under its slot's lock, and no table may grow all at once there.
 pub(crate) struct Tombstones {
     inner: Mutex<Inner>,
     most: usize,
@@ -25,12 +29,17 @@ pub(crate) struct Tombstones {
 
 #[derive(Default)]
 struct Inner {
-    by_key: HashMap<SessionKey, (u64, Tombstone)>,
     /// In order of burial.
-    order: BTreeSet<(u64, SessionKey)>,
-    by_owner: HashMap<OwnerKey, BTreeSet<(u64, SessionKey)>>,
+    order: BTreeMap<u64, Tombstone>,
+    by_key: BTreeMap<SessionKey, u64>,
+    /// Oldest first. Who is forgotten is always its owner's oldest. Anonymous sessions share one owner and are bounded in all
+    /// only, so they are not here.
+    by_owner: BTreeMap<OwnerKey, VecDeque<u64>>,
     next: u64,
 }
+
+/// Tombstones copied between two chances for others.
+const CHUNK: usize = 256;
 
 impl Tombstones {
     pub(crate) fn new(most: usize, most_per_owner: usize) -> Self {
@@ -40,51 +49,64 @@ impl Tombstones {
     /// Remembers an end; the first one told of a session stays.
     pub(crate) fn bury(&self, tombstone: Tombstone) {
         let mut inner = self.inner.lock();
-        let key = tombstone.digest.key();
-        if inner.by_key.contains_key(&key) {
-            return;
-        }
         let stamp = inner.next;
+        match inner.by_key.entry(tombstone.digest.key()) {
+            Entry::Occupied(_) => return,
+            Entry::Vacant(free) => free.insert(stamp),
+        };
         inner.next += 1;
-        inner.by_key.insert(key, (stamp, tombstone));
-        inner.order.insert((stamp, key));
-        let own = inner.by_owner.entry(tombstone.owner).or_default();
-        own.insert((stamp, key));
-        // Anonymous sessions share one owner; they are bounded in all only.
-        let full = own.len() > self.most_per_owner && tombstone.owner != OwnerKey::ANONYMOUS;
-        let oldest = if full { own.first().copied() } else { None };
-        if let Some((_, key)) = oldest {
-            inner.forget(&key);
+        inner.order.insert(stamp, tombstone);
+        if tombstone.owner != OwnerKey::ANONYMOUS {
+            let own = inner.by_owner.entry(tombstone.owner).or_default();
+            own.push_back(stamp);
+            if own.len() > self.most_per_owner {
+                let oldest = own.front().copied();
+                inner.forget(oldest);
+            }
         }
-        if inner.order.len() > self.most
-            && let Some((_, key)) = inner.order.first().copied()
-        {
-            inner.forget(&key);
+        if inner.order.len() > self.most {
+            let oldest = inner.order.first_key_value().map(|(stamp, _)| *stamp);
+            inner.forget(oldest);
         }
     }
 
     pub(crate) fn find(&self, digest: &SessionDigest) -> Option<Tombstone> {
         let inner = self.inner.lock();
-        inner.by_key.get(&digest.key()).map(|(_, tombstone)| *tombstone).filter(|found| found.digest == *digest)
+        let stamp = inner.by_key.get(&digest.key())?;
+        inner.order.get(stamp).filter(|found| found.digest == *digest).copied()
     }
 
-    /// A copy of all, oldest first, for files.
+    /// A copy of all, oldest first, for files. What is buried meanwhile is in it as well.
     pub(crate) fn all(&self) -> Vec<Tombstone> {
-        let inner = self.inner.lock();
-        inner.order.iter().filter_map(|(_, key)| inner.by_key.get(key)).map(|(_, tombstone)| *tombstone).collect()
+        let mut all = Vec::new();
+        let mut start = Bound::Unbounded;
+        loop {
+            let inner = self.inner.lock();
+            let before = all.len();
+            let mut last = None;
+            for (stamp, tombstone) in inner.order.range((start, Bound::Unbounded)).take(CHUNK) {
+                all.push(*tombstone);
+                last = Some(*stamp);
+            }
+            drop(inner);
+            match last {
+                Some(last) if all.len() - before == CHUNK => start = Bound::Excluded(last),
+                _ => return all,
+            }
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.inner.lock().by_key.len()
+        self.inner.lock().order.len()
     }
 }
 
 impl Inner {
-    fn forget(&mut self, key: &SessionKey) {
-        let Some((stamp, tombstone)) = self.by_key.remove(key) else { return };
-        self.order.remove(&(stamp, *key));
+    fn forget(&mut self, stamp: Option<u64>) {
+        let Some(tombstone) = stamp.and_then(|stamp| self.order.remove(&stamp)) else { return };
+        self.by_key.remove(&tombstone.digest.key());
         if let Some(own) = self.by_owner.get_mut(&tombstone.owner) {
-            own.remove(&(stamp, *key));
+            own.pop_front();
             if own.is_empty() {
                 self.by_owner.remove(&tombstone.owner);
             }

@@ -17,6 +17,9 @@ pub(crate) const DEFAULT_LIMIT: usize = 100;
 /// The most sessions on a page.
 pub(crate) const MAX_LIMIT: usize = 1_000;
 
+/// Sessions looked at between two chances for others.
+const BATCH: usize = 256;
+
 /// Which sessions to list. The default is the newest hundred.
 #[derive(Clone, Debug, Default)]
 pub struct ListQuery {
@@ -140,7 +143,7 @@ impl FromStr for Cursor {
 }
 
 /// The page of one owner's sessions.
-pub(crate) fn own(core: &Arc<Core>, owner: &OwnerKey, query: &ListQuery) -> Result<Page, CursorError> {
+pub(crate) async fn own(core: &Arc<Core>, owner: &OwnerKey, query: &ListQuery) -> Result<Page, CursorError> {
     let limit = limit(query)?;
     let Some(owner) = core.owners.find(owner) else { return Ok(Page::default()) };
     let mut page = Page::default();
@@ -150,7 +153,7 @@ pub(crate) fn own(core: &Arc<Core>, owner: &OwnerKey, query: &ListQuery) -> Resu
         let end = after.map_or(Bound::Unbounded, |cursor| Bound::Excluded((cursor.created_at, cursor.key)));
         let keys: Vec<_> = {
             let index = owner.index.lock();
-            index.sessions.range((Bound::Unbounded, end)).rev().take(MAX_LIMIT).copied().collect()
+            index.sessions.range((Bound::Unbounded, end)).rev().take(BATCH).copied().collect()
         };
         if keys.is_empty() {
             return Ok(page);
@@ -166,18 +169,26 @@ pub(crate) fn own(core: &Arc<Core>, owner: &OwnerKey, query: &ListQuery) -> Resu
             }
             after = Some(here);
         }
+        // A page that few of very many sessions belong on lets others get on meanwhile.
+        tokio::task::yield_now().await;
     }
 }
 
 /// The page of all sessions of all owners, the anonymous ones too; buckets left out.
-pub(crate) fn all(core: &Arc<Core>, query: &ListQuery) -> Result<Page, CursorError> {
+pub(crate) async fn all(core: &Arc<Core>, query: &ListQuery) -> Result<Page, CursorError> {
     let limit = limit(query)?;
     let place = |slot: &Slot| (slot.identity.created_at, slot.identity.digest.key());
     let start = query.cursor.map(|cursor| (cursor.created_at, cursor.key));
-    let mut slots = core
-        .registry
-        .collect(|slot| slot.identity.role == Role::Session && start.is_none_or(|start| place(slot) < start));
-    slots.sort_unstable_by_key(|slot| std::cmp::Reverse(place(slot)));
+    let walked = Arc::clone(core);
+    let walk = move || {
+        let mut slots = walked
+            .registry
+            .collect(|slot| slot.identity.role == Role::Session && start.is_none_or(|start| place(slot) < start));
+        slots.sort_unstable_by_key(|slot| std::cmp::Reverse(place(slot)));
+        slots
+    };
+    // Where no task waits behind it. An error is the runtime's end.
+    let Ok(slots) = tokio::task::spawn_blocking(walk).await else { return Ok(Page::default()) };
     let mut page = Page::default();
     let mut last = None;
     for slot in slots {

@@ -74,7 +74,7 @@ impl Operator {
     /// [`CursorError`] when the cursor is none of this list's.
     pub async fn list(&self, query: &ListQuery) -> Result<Page, CursorError> {
         audit("list", "");
-        list::all(&self.core.0, query)
+        list::all(&self.core.0, query).await
     }
 
     /// Closes every session of one owner, the bucket too; tells how many.
@@ -84,7 +84,7 @@ impl Operator {
     pub async fn close_owner(&self, principal: &Principal) -> Result<u64, CreateError> {
         let owner = super::Owner::new(&self.core.0, principal);
         audit("close_owner", &owner.key.tag());
-        close_all(&self.core.0, &owner.key)
+        close_all(&self.core.0, &owner.key).await
     }
 
     /// Sweeps now. `None` when the service has stopped.

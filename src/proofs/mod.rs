@@ -8,6 +8,8 @@
 
 mod bounded;
 mod histories;
+mod capacity;
+mod capacity_races;
 mod isolation;
 mod linearizable;
 mod panics;

@@ -39,7 +39,7 @@ fn held(core: &Core) -> (u64, u64, usize, usize, Vec<(usize, u64)>) {
     let owners = ["a", "b"].map(|subject| {
         let owner = core.owners.find(&Principal::new("i", subject).key());
         let listed = owner.as_ref().map_or(0, |owner| owner.index.lock().sessions.len());
-        (listed, owner.map_or(0, |owner| owner.bytes.load(std::sync::atomic::Ordering::Relaxed)))
+        (listed, owner.map_or(0, |owner| owner.share.bytes()))
     });
     let (sessions, bytes) = (core.capacity.sessions(), core.capacity.bytes());
     (sessions, bytes, core.registry.len(), core.owners.len(), owners.to_vec())
