@@ -14,6 +14,7 @@ pub use info::SessionInfo;
 pub use typed::TypedState;
 
 use crate::actor::core::Core;
+use crate::actor::planted::Bug;
 use crate::actor::slot::Slot;
 use crate::actor::turn::{Patience, Place, Updated, update};
 use crate::actor::{end, in_flight::InFlight, lookup};
@@ -83,7 +84,7 @@ impl Session {
     /// [`Ended`] when the session has ended.
     pub fn read(&self) -> Result<View, Ended> {
         let started = self.core.telemetry.time_read();
-        let result = lookup::access(&self.core, &self.slot, true);
+        let result = lookup::access(&self.core, &self.slot, !self.core.planted(Bug::ReadsDoNotSlide));
         self.core.telemetry.read(if result.is_ok() { "ok" } else { "ended" }, started);
         result.map(|committed| View::new(committed, self.core.clock.now()))
     }

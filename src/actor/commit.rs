@@ -16,6 +16,10 @@ pub(crate) enum CommitError {
 /// Publishes the next revision of a session. With snapshots as the only durability nothing has to be waited for.
 pub(crate) fn commit(core: &Core, slot: &Arc<Slot>, next: Committed) -> Result<(), CommitError> {
     let settle = |before, after| core.capacity.settle(&core.config, &slot.identity.owner, before, after);
+    #[cfg(test)]
+    if core.planted(super::planted::Bug::CommitOverwritesEnd) {
+        slot.unfinish();
+    }
     match slot.publish(Arc::new(next), settle) {
         Swap::Done(old) => {
             drop(old);

@@ -9,6 +9,7 @@ use super::in_flight::InFlight;
 use super::lookup::access;
 use super::new_session::NewSession;
 use super::owners::{Index, OwnerSlot};
+use super::planted::Bug;
 use super::slot::{Identity, Role, Slot};
 use crate::config::AtCapacity;
 use crate::error::{CreateError, EndReason, Ended, Limit, LimitExceeded};
@@ -67,7 +68,7 @@ pub(crate) fn session(
         let place = Capacity::place(core, now)?;
         let identity = Identity {
             digest,
-            id: (!owner.is_anonymous()).then(|| id.as_str().into()),
+            id: (!owner.is_anonymous() || core.planted(Bug::FileTellsAnonymousId)).then(|| id.as_str().into()),
             role: Role::Session,
             kind: new.kind.clone(),
             name: new.name.clone(),
@@ -101,6 +102,9 @@ pub(crate) fn session(
             place.keep();
         }
         announce(core, &slot);
+        if core.planted(Bug::LogTellsId) {
+            tracing::trace!(id = id.as_str(), "planted");
+        }
         return Ok(Found { slot, id, created: true });
     }
 }

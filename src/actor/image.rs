@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::core::Core;
 use super::measure::{check_names, metadata_of, owner_key, principal_of};
 use super::owners::OwnerSlot;
+use super::planted::Bug;
 use super::slot::{Identity, Role, Slot};
 use super::tombstones::Tombstone;
 use crate::error::{EndReason, Ended, Revision};
@@ -25,6 +26,9 @@ pub(crate) fn write(core: &Core, writer: &mut Writer<'_>) -> Result<(), WriteErr
         if let Some(committed) = slot.peek() {
             writer.session(&record(&slot, &committed))?;
         }
+    }
+    if core.planted(Bug::SnapshotSkipsTombstones) {
+        return Ok(());
     }
     core.tombstones.all().iter().try_for_each(|tombstone| writer.tombstone(&bury(tombstone)))
 }
@@ -127,7 +131,12 @@ pub(crate) fn revive(core: &Core, record: SessionRecord, saved_at: Timestamp, no
         owner,
         created_at,
     };
-    let last_active = Timestamp::from_micros(record.last_active_at).min(now);
+    let last_active = match Timestamp::from_micros(record.last_active_at).min(now) {
+        _ if core.planted(Bug::LastUseNotPersisted) => identity.created_at.min(now),
+        _ if core.planted(Bug::DeadlineFromRestore) => now,
+        last if core.planted(Bug::RestoreRevives) && lifetime.ended(last, now).is_some() => now,
+        last => last,
+    };
     Ok(Slot::new(identity, committed, last_active, core.config.mailbox_turns))
 }
 

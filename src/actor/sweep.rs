@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::core::Core;
 use super::end;
+use super::planted::Bug;
 
 /// What a sweep found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,13 +34,19 @@ pub(crate) async fn sweep(core: &Arc<Core>) -> SweepReport {
         for slot in chunk {
             if slot.due(now).is_some() {
                 report.expired += u64::from(end::end_if(core, slot, |slot| slot.due(now)).is_some());
+                #[cfg(test)]
+                if core.planted(Bug::SweepBuriesNobody) {
+                    core.tombstones.unbury(&slot.identity.digest);
+                }
             } else {
                 report.purged += u64::from(purge(core, slot));
             }
         }
         tokio::task::yield_now().await;
     }
-    core.owners.forget_idle();
+    if !core.planted(Bug::OwnersNeverForgotten) {
+        core.owners.forget_idle();
+    }
     core.capacity.tidy(core);
     report.took = started.elapsed();
     core.telemetry.sweep_seconds.record(report.took.as_secs_f64());
@@ -52,7 +59,10 @@ pub(crate) async fn sweep(core: &Arc<Core>) -> SweepReport {
 /// Takes expired entries out of one session; its revision stays, since to readers they were gone before.
 fn purge(core: &Core, slot: &super::slot::Slot) -> bool {
     let Some(base) = slot.peek() else { return false };
-    let Some(purged) = base.purged(core.clock.now()) else { return false };
+    let Some(mut purged) = base.purged(core.clock.now()) else { return false };
+    if core.planted(Bug::PurgeBumpsRevision) {
+        purged.revision = purged.revision.next();
+    }
     match slot.purge(&base, Arc::new(purged)) {
         Some(freed) => {
             core.capacity.release(&slot.identity.owner, freed);

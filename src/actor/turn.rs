@@ -151,6 +151,10 @@ fn perform<R, E>(
     expected: Option<Revision>,
     run: &mut impl FnMut(&mut Draft) -> Result<R, E>,
 ) -> Result<Updated<R>, UpdateError<E>> {
+    #[cfg(test)]
+    if core.planted(super::planted::Bug::StaleReferenceWrites) {
+        slot.unfinish();
+    }
     let base = access(core, slot, true)?;
     let current = base.revision;
     if let Some(expected) = expected.filter(|expected| *expected != current) {

@@ -6,5 +6,8 @@
 
 #![allow(clippy::print_stdout, reason = "figures and seeds are what a proof prints")]
 
+mod hand;
 mod isolation;
+mod model;
 mod proving;
+mod random;

@@ -1,24 +1,16 @@
 //! What proofs share: services to try, seeds, and long runs.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::actor::core::Core;
-use crate::actor::planted::Bug;
+use crate::actor::planted::{Bug, FROM_THE_START};
 use crate::service::{Builder, SessionService};
 
 /// What a proof found: its figures, in words, or what was violated.
 pub(super) type Verdict = Result<String, String>;
 
-/// Starts a service and plants bugs in it.
+/// Starts a service with bugs planted in it from the beginning, the restore included.
 pub(super) async fn service(builder: Builder, bugs: &[Bug]) -> SessionService {
-    let service = builder.start().await.unwrap();
-    plant(service.core(), bugs);
-    service
-}
-
-fn plant(core: &Arc<Core>, bugs: &[Bug]) {
-    bugs.iter().for_each(|bug| core.planted.plant(*bug));
+    FROM_THE_START.scope(bugs.to_vec(), builder.start()).await.unwrap()
 }
 
 /// The seed of this run: `SESSILE_SEED`, else a new one. Printed, so that a failure can be repeated.
