@@ -113,8 +113,9 @@ pub(crate) fn revive(core: &Core, record: SessionRecord, saved_at: Timestamp, no
     let lifetime = Lifetime { idle: record.idle_timeout.map(Duration::from_micros), ends_at };
     let metadata = metadata_of(&record)?;
     let entries = Entries::from_packed(record.entries).map_err(|error| error.to_string())?;
-    let used: BTreeMap<_, _> =
-        record.sliding.into_iter().map(|used| (used.key, used.last_used.min(now.as_micros()))).collect();
+    // Zero stands for an entry that has expired; a wall clock that shows zero must not make one of those.
+    let used_at = |last: u64| if last == 0 { 0 } else { last.min(now.as_micros()).max(1) };
+    let used: BTreeMap<_, _> = record.sliding.into_iter().map(|used| (used.key, used_at(used.last_used))).collect();
     let last_use = |key: &str| used.get(key).copied().map(Timestamp::from_micros);
     let revision = Revision::new(record.revision);
     let committed = Committed::restored(revision, entries, metadata, lifetime, saved_at.min(now), last_use);

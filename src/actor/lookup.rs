@@ -40,7 +40,9 @@ pub(crate) fn find(core: &Core, owner: &OwnerKey, digest: &SessionDigest) -> Res
         };
     }
     match core.tombstones.find(digest) {
-        Some(tombstone) if tombstone.owner == *owner || core.planted(Bug::TombstoneOfAnybody) => Err(OpenError::Ended(tombstone.ended)),
+        Some(tombstone) if tombstone.owner == *owner || core.planted(Bug::TombstoneOfAnybody) => {
+            Err(OpenError::Ended(tombstone.ended))
+        }
         Some(_) => Err(mismatch(core)),
         None => Err(OpenError::Unknown),
     }

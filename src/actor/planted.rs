@@ -38,6 +38,9 @@ pub(crate) enum Bug {
     LastUseNotPersisted,
     /// A sweep keeps owners that have nothing any more.
     OwnersNeverForgotten,
+    /// Remembered ends are not capped: told to a service by its options.
+    #[cfg(test)]
+    TombstonesUnbounded,
     /// The log holds the ids of new sessions.
     LogTellsId,
     /// An error repeats the id that was asked for.

@@ -44,6 +44,8 @@ pub(crate) async fn sweep(core: &Arc<Core>) -> SweepReport {
         }
         tokio::task::yield_now().await;
     }
+    // What was walked over refers to its owners, who would seem to be in use until the next sweep.
+    drop(due);
     if !core.planted(Bug::OwnersNeverForgotten) {
         core.owners.forget_idle();
     }

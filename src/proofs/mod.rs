@@ -6,8 +6,11 @@
 
 #![allow(clippy::print_stdout, reason = "figures and seeds are what a proof prints")]
 
+mod abandoned;
+mod clocks;
 mod hand;
 mod isolation;
 mod model;
 mod proving;
 mod random;
+mod secrets;

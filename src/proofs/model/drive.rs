@@ -250,11 +250,19 @@ impl World<'_> {
             // Of a service that is gone: it changes nothing, here or there.
             self.count("steps through references to a service that is gone");
             let late = session.set("k0", &1).await;
-            let shut = matches!(late, Err(UpdateError::Stopping)) && session.close().await == Err(CreateError::Stopping);
+            let shut =
+                matches!(late, Err(UpdateError::Stopping)) && session.close().await == Err(CreateError::Stopping);
             return same("a service that is gone takes nothing", shut, true);
         }
         let now = self.hand.micros();
-        let touch = !matches!(step, Step::Close { .. } | Step::Extend { .. });
+        if let Step::Extend { seconds, .. } = *step
+            && seconds > LIFETIME
+        {
+            // Refused for what it asks, before anybody looks at the session.
+            let refused = session.extend(Duration::from_secs(seconds)).await;
+            return same("an end too far", matches!(refused, Err(UpdateError::LimitExceeded(_))), true);
+        }
+        let touch = !matches!(step, Step::Close { .. });
         let live = match self.oracle.at(&key, now, touch) {
             Ok(live) => live,
             Err(Missing::Unknown) => return Err(format!("the model lost {key:?}")),
@@ -276,12 +284,7 @@ impl World<'_> {
                 let found = found.entry(&key).map(|entry| (entry.value.parse().unwrap_or(-1), entry.revision.get()));
                 same("a read", found, live.used(&key, now).map(|item| (item.value, item.revision)))?;
             }
-            Step::Extend { seconds, .. } if seconds > LIFETIME => {
-                let refused = session.extend(Duration::from_secs(seconds)).await;
-                same("an end too far", matches!(refused, Err(UpdateError::LimitExceeded(_))), true)?;
-            }
             Step::Extend { seconds, .. } => {
-                live.last = now;
                 let ends_at = live.ends_at.map(|_| now + seconds * SECOND);
                 let changed = ends_at != live.ends_at;
                 if changed {
@@ -361,7 +364,9 @@ async fn update(session: &Session, live: &mut Live, step: &Step, now: u64) -> Re
             let key = format!("k{key}");
             let found = session.update({
                 let key = key.clone();
-                move |draft| draft.set(&key, &value).map(|()| draft.remove("k0")).and(Err::<(), _>(DraftError::Overflow))
+                move |draft| {
+                    draft.set(&key, &value).map(|()| draft.remove("k0")).and(Err::<(), _>(DraftError::Overflow))
+                }
             });
             // It wrote in vain, but it used what it wrote over.
             drop((live.used(&key, now), (key != "k0").then(|| live.used("k0", now))));
@@ -388,7 +393,6 @@ async fn update(session: &Session, live: &mut Live, step: &Step, now: u64) -> Re
 async fn after(session: &Session, step: &Step, ended: Ended) -> Agrees {
     let found = match step {
         Step::Close { .. } => return same("a close after the end", session.close().await, Ok(false)),
-        Step::Extend { seconds, .. } if *seconds > LIFETIME => return Ok(()),
         Step::Extend { seconds, .. } => session.extend(Duration::from_secs(*seconds)).await.map(|_| ()),
         Step::Touch { .. } => session.touch().map_err(UpdateError::Ended),
         Step::Read { .. } => session.read().map(|_| ()).map_err(UpdateError::Ended),

@@ -75,7 +75,9 @@ impl Oracle {
     pub(super) fn settle(&mut self, now: u64) -> u64 {
         let before = self.live();
         let keys: Vec<_> = self.0.keys().cloned().collect();
-        keys.iter().for_each(|key| drop(self.at(key, now, false).map(|_| ())));
+        for key in &keys {
+            let _ = self.at(key, now, false);
+        }
         before - self.live()
     }
 
@@ -103,7 +105,9 @@ impl Oracle {
     /// Bytes of keys and values, once nothing that has expired is left.
     pub(super) fn bytes(&self, now: u64) -> u64 {
         let live = self.0.values().filter_map(|fate| if let Fate::Live(live) = fate { Some(live) } else { None });
-        live.flat_map(|live| live.visible(now)).map(|(key, item)| (key.len() + item.value.to_string().len()) as u64).sum()
+        live.flat_map(|live| live.visible(now))
+            .map(|(key, item)| (key.len() + item.value.to_string().len()) as u64)
+            .sum()
     }
 }
 

@@ -13,31 +13,102 @@ pub(super) enum Lives {
 /// One step. Subjects, references and exports are drawn from what there is by then: any number names one.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    Create { owner: usize, idle: u64, lifetime: u64 },
-    Chosen { owner: usize, id: u64, idle: u64 },
-    Named { owner: usize, name: u64, idle: u64 },
-    Bucket { owner: usize },
-    Open { by: usize, subject: u64 },
-    List { owner: usize },
-    Set { by: u64, key: u64, value: i64, lives: Lives },
-    Remove { by: u64, key: u64 },
-    Increment { by: u64, key: u64, more: i64 },
-    Merge { by: u64, set: (u64, i64), unset: u64 },
-    UpdateIf { by: u64, behind: u64, key: u64, value: i64 },
-    Rejected { by: u64, key: u64, value: i64 },
+    Create {
+        owner: usize,
+        idle: u64,
+        lifetime: u64,
+    },
+    Chosen {
+        owner: usize,
+        id: u64,
+        idle: u64,
+    },
+    Named {
+        owner: usize,
+        name: u64,
+        idle: u64,
+    },
+    Bucket {
+        owner: usize,
+    },
+    Open {
+        by: usize,
+        subject: u64,
+    },
+    List {
+        owner: usize,
+    },
+    Set {
+        by: u64,
+        key: u64,
+        value: i64,
+        lives: Lives,
+    },
+    Remove {
+        by: u64,
+        key: u64,
+    },
+    Increment {
+        by: u64,
+        key: u64,
+        more: i64,
+    },
+    Merge {
+        by: u64,
+        set: (u64, i64),
+        unset: u64,
+    },
+    UpdateIf {
+        by: u64,
+        behind: u64,
+        key: u64,
+        value: i64,
+    },
+    Rejected {
+        by: u64,
+        key: u64,
+        value: i64,
+    },
     /// The session is closed from inside an update, which so comes too late.
-    CloseWithin { by: u64, key: u64, value: i64 },
-    Read { by: u64, key: u64 },
-    Touch { by: u64 },
-    Extend { by: u64, seconds: u64 },
-    Close { by: u64 },
-    CloseAll { owner: usize },
-    Pass { millis: u64 },
+    CloseWithin {
+        by: u64,
+        key: u64,
+        value: i64,
+    },
+    Read {
+        by: u64,
+        key: u64,
+    },
+    Touch {
+        by: u64,
+    },
+    Extend {
+        by: u64,
+        seconds: u64,
+    },
+    Close {
+        by: u64,
+    },
+    CloseAll {
+        owner: usize,
+    },
+    Pass {
+        millis: u64,
+    },
     Sweep,
     Snapshot,
-    Restart { drain: bool, json: bool, down: u64 },
-    Export { json: bool },
-    Import { export: u64, policy: u64 },
+    Restart {
+        drain: bool,
+        json: bool,
+        down: u64,
+    },
+    Export {
+        json: bool,
+    },
+    Import {
+        export: u64,
+        policy: u64,
+    },
 }
 
 /// The steps of a run.
