@@ -4,6 +4,7 @@ mod drive;
 mod oracle;
 mod steps;
 mod take_in;
+mod through;
 mod world;
 
 use super::hand::paused;
