@@ -15,8 +15,9 @@ use crate::actor::core::Core;
 use crate::actor::create::{self, Creator, Found};
 use crate::actor::in_flight::InFlight;
 use crate::actor::new_session::NewSession;
+use crate::actor::planted::Bug;
 use crate::actor::{end, lookup};
-use crate::error::{CreateError, EndReason, Ended, OpenError};
+use crate::error::{CreateError, EndReason, Ended, IdError, OpenError};
 use crate::principal::{OwnerKey, Principal};
 use crate::session::Session;
 use crate::telemetry::{Operation, Outcome};
@@ -46,7 +47,8 @@ impl std::fmt::Debug for CoreRef {
 
 impl Owner {
     pub(crate) fn new(core: &Arc<Core>, principal: &Principal) -> Self {
-        let principal = if core.config.bind_client { principal.clone() } else { principal.without_client() };
+        let bound = core.config.bind_client && !core.planted(Bug::NoClientCheck);
+        let principal = if bound { principal.clone() } else { principal.without_client() };
         let key = principal.key();
         Self { core: CoreRef(Arc::clone(core)), principal, key }
     }
@@ -155,6 +157,12 @@ pub(crate) fn open(core: &Arc<Core>, owner: &OwnerKey, id: &str) -> Result<Sessi
     let result = lookup::digest(owner, id)
         .map_err(OpenError::from)
         .and_then(|(id, digest)| lookup::find(core, owner, &digest).map(|slot| Session::new(core, slot, id)));
+    let result = match result {
+        Err(OpenError::Unknown) if core.planted(Bug::ErrorTellsId) => {
+            Err(IdError::NoRandomness { detail: id.to_owned() }.into())
+        }
+        other => other,
+    };
     let outcome = match &result {
         Ok(_) => Outcome::Ok,
         Err(OpenError::Ended(_)) => Outcome::Ended,

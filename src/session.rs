@@ -85,7 +85,7 @@ impl Session {
     /// [`Ended`] when the session has ended.
     pub fn read(&self) -> Result<View, Ended> {
         let started = Telemetry::sample(Operation::Read);
-        let result = lookup::access(&self.core, &self.slot, true);
+        let result = lookup::access(&self.core, &self.slot, !self.core.planted(Bug::ReadsDoNotSlide));
         let outcome = if result.is_ok() { Outcome::Ok } else { Outcome::Ended };
         self.core.telemetry.sampled(Operation::Read, outcome, started);
         result.map(|(committed, now)| View::new(self.core.stale(Bug::StaleRead, committed), now))

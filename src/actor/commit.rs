@@ -18,6 +18,10 @@ pub(crate) enum CommitError {
 pub(crate) fn commit(core: &Core, slot: &Arc<Slot>, next: Committed) -> Result<(), CommitError> {
     let bytes = next.bytes;
     let mut next = Arc::new(next);
+    #[cfg(test)]
+    if core.planted(super::planted::Bug::CommitOverwritesEnd) {
+        slot.unfinish();
+    }
     let mut tries = 0..room::TRIES;
     loop {
         let settle = |before, after| core.capacity.settle(core, &slot.identity, before, after);

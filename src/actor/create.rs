@@ -61,7 +61,7 @@ pub(crate) fn session(
             let now = core.clock.now();
             let identity = Identity {
                 digest,
-                id: (!owner.is_anonymous()).then(|| id.as_str().into()),
+                id: (!owner.is_anonymous() || core.planted(Bug::FileTellsAnonymousId)).then(|| id.as_str().into()),
                 role: Role::Session,
                 kind: new.kind.clone(),
                 name: new.name.clone(),
@@ -72,6 +72,9 @@ pub(crate) fn session(
             let slot = Arc::new(Slot::new(identity, committed, now, core.config.mailbox_turns));
             // If it is taken, the looks at the top tell by whom.
             if enter(core, &slot)? {
+                if core.planted(Bug::LogTellsId) {
+                    tracing::trace!(id = id.as_str(), "planted");
+                }
                 return Ok(Found { slot, id, created: true });
             }
         }

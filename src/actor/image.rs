@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::core::Core;
 use super::measure::{check_names, metadata_of, owner_key, principal_of};
 use super::owners::OwnerSlot;
+use super::planted::Bug;
 use super::slot::{Identity, Role, Slot};
 use super::tombstones::Tombstone;
 use crate::config::AtCapacity;
@@ -33,6 +34,9 @@ pub(crate) fn write(core: &Core, writer: &mut Writer<'_>) -> Result<(), WriteErr
                 other => other,
             })?;
         }
+    }
+    if core.planted(Bug::SnapshotSkipsTombstones) {
+        return Ok(());
     }
     core.tombstones.all().iter().try_for_each(|tombstone| writer.tombstone(&bury(tombstone)))
 }
@@ -121,8 +125,9 @@ pub(crate) fn revive(
     let lifetime = Lifetime { idle: record.idle_timeout.map(Duration::from_micros), ends_at };
     let metadata = metadata_of(record)?;
     let entries = Entries::from_packed(record.entries).map_err(|error| error.to_string())?;
-    let used: BTreeMap<_, _> =
-        record.sliding.iter().map(|used| (used.key, used.last_used.min(now.as_micros()))).collect();
+    // Zero stands for an entry that has expired; a wall clock that shows zero must not make one of those.
+    let used_at = |last: u64| if last == 0 { 0 } else { last.min(now.as_micros()).max(1) };
+    let used: BTreeMap<_, _> = record.sliding.iter().map(|used| (used.key, used_at(used.last_used))).collect();
     let last_use = |key: &str| used.get(key).copied().map(Timestamp::from_micros);
     let revision = Revision::new(record.revision);
     let committed = Committed::restored(revision, entries, metadata, lifetime, saved_at.min(now), last_use);
@@ -142,7 +147,12 @@ pub(crate) fn revive(
         owner,
         created_at,
     };
-    let last_active = Timestamp::from_micros(record.last_active_at).min(now);
+    let last_active = match Timestamp::from_micros(record.last_active_at).min(now) {
+        _ if core.planted(Bug::LastUseNotPersisted) => identity.created_at.min(now),
+        _ if core.planted(Bug::DeadlineFromRestore) => now,
+        last if core.planted(Bug::RestoreRevives) && lifetime.ended(last, now).is_some() => now,
+        last => last,
+    };
     Ok(Slot::new(identity, committed, last_active, core.config.mailbox_turns))
 }
 

@@ -29,6 +29,9 @@ pub(crate) fn digest(owner: &OwnerKey, id: &str) -> Result<(SessionId, SessionDi
 /// The live session of this owner behind a digest.
 pub(crate) fn find(core: &Core, owner: &OwnerKey, digest: &SessionDigest) -> Result<Arc<Slot>, OpenError> {
     if let Some(slot) = core.registry.find(digest) {
+        if core.planted(Bug::OwnerCheckedLate) {
+            access(core, &slot, false)?;
+        }
         if slot.identity.owner.key != *owner && !core.planted(Bug::NoOwnerCheck) {
             return Err(mismatch(core));
         }
@@ -38,7 +41,9 @@ pub(crate) fn find(core: &Core, owner: &OwnerKey, digest: &SessionDigest) -> Res
         };
     }
     match core.tombstones.find(digest) {
-        Some(tombstone) if tombstone.owner == *owner => Err(OpenError::Ended(tombstone.ended)),
+        Some(tombstone) if tombstone.owner == *owner || core.planted(Bug::TombstoneOfAnybody) => {
+            Err(OpenError::Ended(tombstone.ended))
+        }
         Some(_) => Err(mismatch(core)),
         None => Err(OpenError::Unknown),
     }

@@ -60,6 +60,44 @@ pub(crate) enum Bug {
     KeepsBytes,
     /// An owner that was refused its first session stays.
     KeepsRefusedOwners,
+    /// The client id is no part of the identity, though it was bound.
+    NoClientCheck,
+    /// A look-up asks whose session it is only after it asked whether the session lives.
+    OwnerCheckedLate,
+    /// A remembered end is told to anybody.
+    TombstoneOfAnybody,
+    /// A sweep ends sessions and remembers none of them.
+    #[cfg(test)]
+    SweepBuriesNobody,
+    /// Files hold no remembered ends.
+    SnapshotSkipsTombstones,
+    /// A commit does not look whether the session ended while the update ran.
+    #[cfg(test)]
+    CommitOverwritesEnd,
+    /// A restore gives a new life to what has expired.
+    RestoreRevives,
+    /// A reference writes to its session after the end.
+    #[cfg(test)]
+    StaleReferenceWrites,
+    /// A read does not count as use.
+    ReadsDoNotSlide,
+    /// To take out expired entries is a commit.
+    PurgeBumpsRevision,
+    /// A restore counts the idle timeout from its own time.
+    DeadlineFromRestore,
+    /// Files do not hold when a session was last used.
+    LastUseNotPersisted,
+    /// A sweep keeps owners that have nothing any more.
+    OwnersNeverForgotten,
+    /// Remembered ends are not capped: told to a service by its options.
+    #[cfg(test)]
+    TombstonesUnbounded,
+    /// The log holds the ids of new sessions.
+    LogTellsId,
+    /// An error repeats the id that was asked for.
+    ErrorTellsId,
+    /// Files hold the ids of anonymous sessions.
+    FileTellsAnonymousId,
 }
 
 #[cfg(not(test))]
@@ -71,7 +109,7 @@ impl Core {
 }
 
 #[cfg(test)]
-pub(crate) use planting::Planted;
+pub(crate) use planting::{FROM_THE_START, Planted};
 
 #[cfg(test)]
 mod planting {
@@ -80,14 +118,26 @@ mod planting {
     use super::{Bug, Core};
     use crate::actor::sabotage::Sabotage;
 
+    tokio::task_local! {
+        /// What services that are started inside this scope have planted in them from the beginning.
+        pub(crate) static FROM_THE_START: Vec<Bug>;
+    }
+
     /// What tests planted in one service.
-    #[derive(Default)]
     pub(crate) struct Planted {
         bugs: AtomicU64,
         /// So many starts of an activation fail from now on.
         pub(crate) failing_starts: AtomicU64,
         /// What bugs and faults in the middle of turns go by.
         pub(crate) sabotage: Sabotage,
+    }
+
+    impl Default for Planted {
+        fn default() -> Self {
+            let planted = Self { bugs: AtomicU64::new(0), failing_starts: AtomicU64::new(0), sabotage: Sabotage::default() };
+            let _ = FROM_THE_START.try_with(|bugs| bugs.iter().for_each(|bug| planted.plant(*bug)));
+            planted
+        }
     }
 
     impl Planted {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::core::Core;
 use super::end;
+use super::planted::Bug;
 
 /// What a sweep found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,15 +38,23 @@ pub(crate) async fn sweep(core: &Arc<Core>) -> SweepReport {
         for slot in chunk {
             if slot.due(now).is_some() {
                 report.expired += u64::from(end::end_if(core, slot, |slot| slot.due(now)).is_some());
+                #[cfg(test)]
+                if core.planted(Bug::SweepBuriesNobody) {
+                    core.tombstones.unbury(&slot.identity.digest);
+                }
             } else {
                 report.purged += u64::from(purge(core, slot));
             }
         }
         tokio::task::yield_now().await;
     }
+    // What was walked over refers to its owners, who would seem to be in use until the next sweep.
+    drop(due);
     let tidied = Arc::clone(core);
     let tidy = move || {
-        tidied.owners.forget_idle();
+        if !tidied.planted(Bug::OwnersNeverForgotten) {
+            tidied.owners.forget_idle();
+        }
         tidied.capacity.all.order.shed(tidied.capacity.sessions());
     };
     if tokio::task::spawn_blocking(tidy).await.is_err() {
@@ -62,7 +71,10 @@ pub(crate) async fn sweep(core: &Arc<Core>) -> SweepReport {
 /// Takes expired entries out of one session; its revision stays, since to readers they were gone before.
 fn purge(core: &Core, slot: &super::slot::Slot) -> bool {
     let Some(base) = slot.peek() else { return false };
-    let Some(purged) = base.purged(core.clock.now()) else { return false };
+    let Some(mut purged) = base.purged(core.clock.now()) else { return false };
+    if core.planted(Bug::PurgeBumpsRevision) {
+        purged.revision = purged.revision.next();
+    }
     match slot.purge(&base, Arc::new(purged)) {
         Some(freed) => {
             core.capacity.release(&slot.identity, freed);

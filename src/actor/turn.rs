@@ -181,6 +181,10 @@ pub(super) fn perform<R, E>(
     run: &mut impl FnMut(&mut Draft) -> Result<R, E>,
 ) -> Result<Updated<R>, UpdateError<E>> {
     core.fail_at(Step::Stage);
+    #[cfg(test)]
+    if core.planted(Bug::StaleReferenceWrites) {
+        slot.unfinish();
+    }
     let (base, now) = access(core, slot, true)?;
     let base = core.stale(Bug::StaleBase, base);
     let current = base.revision;

@@ -6,14 +6,20 @@
 
 #![allow(clippy::print_stdout, reason = "figures and seeds are what a proof prints")]
 
+mod abandoned;
 mod bounded;
-mod histories;
 mod capacity;
 mod capacity_races;
+mod clocks;
+mod hand;
+mod histories;
 mod isolation;
 mod linearizable;
+mod model;
 mod panics;
 mod proving;
 mod races;
+mod random;
+mod secrets;
 mod single_activation;
 mod torn;

@@ -2,22 +2,19 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Once};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use crate::actor::core::Core;
 use crate::actor::explored::is_exploring;
-use crate::actor::planted::Bug;
+use crate::actor::planted::{Bug, FROM_THE_START};
 use crate::service::{Builder, SessionService};
 
 /// What a proof found: its figures, in words, or what was violated.
 pub(super) type Verdict = Result<String, String>;
 
-/// Starts a service and plants bugs in it.
+/// Starts a service with bugs planted in it from the beginning, the restore included.
 pub(super) async fn service(builder: Builder, bugs: &[Bug]) -> SessionService {
-    let service = builder.start().await.unwrap();
-    plant(service.core(), bugs);
-    service
+    FROM_THE_START.scope(bugs.to_vec(), builder.start()).await.unwrap()
 }
 
 thread_local! {
@@ -47,10 +44,6 @@ pub(super) fn silently<R>(run: impl FnOnce() -> R) -> std::thread::Result<R> {
     let result = catch_unwind(AssertUnwindSafe(run));
     SILENT.set(false);
     result
-}
-
-fn plant(core: &Arc<Core>, bugs: &[Bug]) {
-    bugs.iter().for_each(|bug| core.planted.plant(*bug));
 }
 
 /// The seed of this run: `SESSILE_SEED`, else a new one. Printed, so that a failure can be repeated.

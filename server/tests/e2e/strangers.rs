@@ -16,6 +16,29 @@ fn tools() -> [(&'static str, Value); 6] {
     ]
 }
 
+/// Tools that take no session: what they show and make is the caller's own, which a test below compares.
+const OWN: [&str; 2] = ["create_session", "list_sessions"];
+
+#[test]
+fn every_tool_is_asked_by_strangers_or_takes_no_session() {
+    let scene = scene();
+    for era in Era::BOTH {
+        let mut bob = Raw::connect(&scene.server, era, Some(&scene.bob_token));
+        let answer = bob.ask("tools/list", json!({})).unwrap();
+        let listed = bob.result(&answer).unwrap()["tools"].as_array().unwrap().clone();
+        let mut names: Vec<_> = listed.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect();
+        let mut classified: Vec<_> = tools().iter().map(|(tool, _)| *tool).chain(OWN).map(str::to_owned).collect();
+        names.sort();
+        classified.sort();
+        assert_eq!(names, classified, "{era:?}: classify the tool, and have strangers ask it if it takes a session");
+        for tool in listed {
+            let takes = tool["inputSchema"]["properties"].get("session").is_some();
+            let own = OWN.contains(&tool["name"].as_str().unwrap());
+            assert_ne!(takes, own, "{era:?}: {tool}");
+        }
+    }
+}
+
 struct Scene {
     server: Server,
     alice: Raw,
