@@ -56,7 +56,8 @@ async fn a_call_whose_client_left_runs_to_its_end() {
     let (service, probe) = (service().await, Probe::new());
     let mcp = mounted(&service, &probe);
     let id = connect(&mcp, &Caller::Anonymous).await;
-    drop(Call::tool("wait").session(&id).open(&mcp).await);
+    // With an id of its own: it is in flight when the next one comes.
+    drop(Call::tool_as("wait", 7).session(&id).open(&mcp).await);
     probe.waits().await;
     pass(20 * MINUTE).await;
     Call::tool("add").session(&id).send(&mcp).await.structured();

@@ -54,7 +54,8 @@ async fn a_line_that_is_full_is_told_at_once() {
     let service = SessionService::builder().mailbox_turns(1_usize).mailbox_line(2_u32).start().await.unwrap();
     let session = service.owner(&alice()).create(NewSession::default()).await.unwrap();
     let held = hold(&session);
-    let mut in_line: Vec<_> = (0..2).map(|_| Box::pin(session.increment("n", 1))).collect();
+    // One runs, one has the place in the mailbox, and two are in line for it.
+    let mut in_line: Vec<_> = (0..3).map(|_| Box::pin(session.increment("n", 1))).collect();
     assert!(in_line.iter_mut().all(|turn| poll_once(turn).is_pending()));
     let refused = session.increment("n", 1).await.unwrap_err();
     assert!(matches!(refused, UpdateError::Overloaded { met: Overload::Line, waited: Duration::ZERO }), "{refused}");
