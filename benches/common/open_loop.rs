@@ -1,10 +1,10 @@
 //! Calls at scheduled times, whether or not earlier ones have been answered, and how late their answers were.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -12,9 +12,6 @@ use parking_lot::Mutex;
 
 /// The longest answer that is told: a minute, in nanoseconds.
 const LONGEST: u64 = 60_000_000_000;
-/// One who waits for the next scheduled time lets others run this often.
-const YIELD_EVERY: Duration = Duration::from_micros(50);
-
 /// Callers that may wait at a time, as a server caps its connections. Calls that are due meanwhile are made late, and
 /// their lateness counts; without this a machine that is too slow would measure its own memory.
 const CALLERS: u64 = 10_000;
@@ -24,7 +21,7 @@ const CALLERS: u64 = 10_000;
 pub(crate) struct Schedule {
     /// Calls a second, of all pacers together.
     pub(crate) rate: u64,
-    /// Tasks that make calls when their time has come.
+    /// Threads that make calls when their time has come.
     pub(crate) pacers: u64,
     pub(crate) time: Duration,
     /// Whether each call is a task from its start. Else it becomes one when it has to wait, so that a call that needs
@@ -62,7 +59,10 @@ where
     let seen = Arc::new(Seen { answers: Mutex::new(histogram), waiting: AtomicU64::new(0) });
     let (call, started) = (Arc::new(call), Instant::now() + Duration::from_millis(1));
     let pacers: Vec<_> = (0..schedule.pacers)
-        .map(|pacer| tokio::spawn(pace(schedule, pacer, started, Arc::clone(&call), Arc::clone(&seen))))
+        .map(|pacer| {
+            let (call, seen) = (Arc::clone(&call), Arc::clone(&seen));
+            tokio::task::spawn_blocking(move || pace(schedule, pacer, started, &*call, &seen))
+        })
         .collect();
     for pacer in pacers {
         pacer.await.expect("a pacer panicked");
@@ -74,37 +74,28 @@ where
     answers.clone()
 }
 
-async fn pace<F, Fut>(schedule: Schedule, pacer: u64, started: Instant, call: Arc<F>, seen: Arc<Seen>)
+/// Runs on a thread of its own: a task that waits for its time would have to let others run, and be late itself.
+fn pace<F, Fut>(schedule: Schedule, pacer: u64, started: Instant, call: &F, seen: &Arc<Seen>)
 where
-    F: Fn(u64) -> (bool, Fut) + Send + Sync + 'static,
+    F: Fn(u64) -> (bool, Fut),
     Fut: Future<Output = ()> + Send + 'static,
 {
     let between = Duration::from_secs(1).as_nanos() as u64 / schedule.rate;
-    let mut yielded = Instant::now();
+    let mut context = Context::from_waker(Waker::noop());
     for number in (pacer..schedule.calls()).step_by(schedule.pacers as usize) {
         let due = started + Duration::from_nanos(number * between);
-        loop {
-            let now = Instant::now();
-            let waiting = seen.waiting.load(Ordering::Relaxed);
-            let wait = now < due || waiting >= CALLERS;
-            if now - yielded > YIELD_EVERY || (wait && waiting > 0) {
-                tokio::task::yield_now().await;
-                yielded = Instant::now();
-            } else if wait {
-                std::hint::spin_loop();
-            } else {
-                break;
-            }
+        while Instant::now() < due || seen.waiting.load(Ordering::Relaxed) >= CALLERS {
+            std::hint::spin_loop();
         }
         let (timed, future) = call(number);
         let mut future = Box::pin(future);
-        if !schedule.spawned && poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await.is_ready() {
+        if !schedule.spawned && future.as_mut().poll(&mut context).is_ready() {
             if timed {
                 seen.answered(due);
             }
             continue;
         }
-        spawn(future, timed.then_some(due), Arc::clone(&seen));
+        spawn(future, timed.then_some(due), Arc::clone(seen));
     }
 }
 
