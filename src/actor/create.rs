@@ -69,7 +69,7 @@ pub(crate) fn session(
                 created_at: now,
             };
             let committed = Committed::new(new.metadata.clone(), lifetime);
-            let slot = Arc::new(Slot::new(identity, committed, now, core.config.mailbox_turns));
+            let slot = Arc::new(Slot::new(identity, committed, now));
             // If it is taken, the looks at the top tell by whom.
             if enter(core, &slot)? {
                 if core.planted(Bug::LogTellsId) {
@@ -105,7 +105,7 @@ pub(crate) fn bucket(core: &Arc<Core>, creator: Creator<'_>) -> Result<Found, Cr
             };
             let lifetime = Lifetime { idle: core.config.bucket_idle_timeout, ends_at: None };
             let committed = Committed::new(Metadata::default(), lifetime);
-            let slot = Arc::new(Slot::new(identity, committed, now, core.config.mailbox_turns));
+            let slot = Arc::new(Slot::new(identity, committed, now));
             if enter(core, &slot)? {
                 return Ok(Found { slot, id, created: true });
             }

@@ -153,7 +153,7 @@ pub(crate) fn revive(
         last if core.planted(Bug::RestoreRevives) && lifetime.ended(last, now).is_some() => now,
         last => last,
     };
-    Ok(Slot::new(identity, committed, last_active, core.config.mailbox_turns))
+    Ok(Slot::new(identity, committed, last_active))
 }
 
 fn owner_of(core: &Core, record: &SessionRef<'_>) -> Arc<OwnerSlot> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 #[cfg(not(test))]
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::core::Core;
 #[cfg(test)]
@@ -40,7 +40,6 @@ pub(crate) enum Turn {
 
 /// The mailbox of one session.
 pub(crate) struct Mailbox {
-    permits: Semaphore,
     /// What `inner` says of the run, to look at without its lock.
     run: AtomicU8,
     inner: Mutex<Inner>,
@@ -53,11 +52,37 @@ struct Inner {
     failed_starts: u8,
     /// Callers in line for a place in the queue.
     in_line: u32,
+    /// Made when a turn first has to wait and let go at rest: an idle session has none.
+    lane: Option<Box<Lane>>,
+}
+
+/// Where turns wait, and the places for them.
+struct Lane {
+    permits: Arc<Semaphore>,
     queue: VecDeque<Turn>,
 }
 
+impl Inner {
+    fn lane(&mut self, core: &Core) -> &mut Lane {
+        let turns = core.config.mailbox_turns;
+        let lane = || Box::new(Lane { permits: Arc::new(Semaphore::new(turns)), queue: VecDeque::new() });
+        self.lane.get_or_insert_with(lane)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lane.as_ref().is_none_or(|lane| lane.queue.is_empty())
+    }
+
+    /// Lets go of the lane if nobody has a place in it or waits for one.
+    fn rest(&mut self) {
+        self.running = false;
+        // The count grows under the lock alone.
+        self.lane.take_if(|lane| lane.queue.is_empty() && Arc::strong_count(&lane.permits) == 1);
+    }
+}
+
 /// One place in a mailbox; it travels inside the turn and frees the place when the turn is done or dropped.
-pub(crate) struct Permit(Arc<Slot>);
+pub(crate) struct Permit(#[expect(dead_code, reason = "held to be dropped")] Option<OwnedSemaphorePermit>);
 
 /// One caller in line for a place; leaves the line when dropped.
 struct Waiting<'a>(&'a Mailbox);
@@ -80,21 +105,19 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.mailbox.permits.add_permits(1);
-    }
-}
-
 impl Mailbox {
-    pub(crate) fn new(turns: usize) -> Self {
-        Self { permits: Semaphore::new(turns), run: AtomicU8::new(FREE), inner: Mutex::default() }
+    pub(crate) fn new() -> Self {
+        Self { run: AtomicU8::new(FREE), inner: Mutex::default() }
+    }
+
+    fn permits(core: &Core, slot: &Slot) -> Arc<Semaphore> {
+        Arc::clone(&slot.mailbox.inner.lock().lane(core).permits)
     }
 
     /// A place if one is free now.
     pub(crate) fn try_permit(core: &Core, slot: &Arc<Slot>) -> Option<Permit> {
-        let free = slot.mailbox.permits.try_acquire().ok().map(SemaphorePermit::forget);
-        (free.is_some() || core.planted(Bug::NoPermit)).then(|| Permit(Arc::clone(slot)))
+        let free = Self::permits(core, slot).try_acquire_owned().ok();
+        (free.is_some() || core.planted(Bug::NoPermit)).then(|| Permit(free))
     }
 
     /// A place, waiting in line for up to `patience`; a line that is full is told at once.
@@ -103,16 +126,14 @@ impl Mailbox {
     /// Dropping the future gives up the place in line and nothing else.
     pub(crate) async fn permit(core: &Core, slot: &Arc<Slot>, patience: Duration) -> Result<Permit, Overload> {
         let _waiting = Waiting::enter(core, &slot.mailbox).ok_or(Overload::Line)?;
+        let permits = Self::permits(core, slot);
         let acquired = {
             // Callers may be on a thread that is none of the runtime's; the timer is the runtime's all the same.
             let _runtime = core.runtime.enter();
-            tokio::time::timeout(patience, slot.mailbox.permits.acquire())
+            tokio::time::timeout(patience, permits.acquire_owned())
         };
         match acquired.await {
-            Ok(Ok(permit)) => {
-                permit.forget();
-                Ok(Permit(Arc::clone(slot)))
-            }
+            Ok(Ok(permit)) => Ok(Permit(Some(permit))),
             _ => Err(Overload::Mailbox),
         }
     }
@@ -154,7 +175,7 @@ impl Mailbox {
     /// Queues a turn; gives the run token when nobody runs the mailbox.
     pub(crate) fn push(core: &Arc<Core>, slot: &Arc<Slot>, turn: Turn) -> Option<Token> {
         let mut inner = slot.mailbox.inner.lock();
-        inner.queue.push_back(turn);
+        inner.lane(core).queue.push_back(turn);
         if inner.running {
             return None;
         }
@@ -171,14 +192,14 @@ impl Mailbox {
     /// The next turn; `None` also ends the run, in one step, so that a turn queued meanwhile finds somebody.
     pub(crate) fn next_or_rest(&self, core: &Core) -> Option<Turn> {
         let mut inner = self.inner.lock();
-        let turn = inner.queue.pop_front();
+        let turn = inner.lane.as_mut().and_then(|lane| lane.queue.pop_front());
         inner.failed_starts = 0;
         if turn.is_none() && core.sometimes(Bug::RestInTwoSteps) {
             drop(inner);
             inner = self.inner.lock();
         }
         if turn.is_none() {
-            inner.running = false;
+            inner.rest();
             self.run.store(FREE, Ordering::Relaxed);
         }
         turn
@@ -187,8 +208,8 @@ impl Mailbox {
     /// Ends the run if nothing waits; says whether something does.
     pub(crate) fn rest_if_empty(&self) -> bool {
         let mut inner = self.inner.lock();
-        if inner.queue.is_empty() {
-            inner.running = false;
+        if inner.is_empty() {
+            inner.rest();
             self.run.store(FREE, Ordering::Relaxed);
         }
         inner.running
@@ -208,7 +229,7 @@ impl Mailbox {
             inner.running = false;
             self.run.store(FREE, Ordering::Relaxed);
             inner.failed_starts = 0;
-            std::mem::take(&mut inner.queue)
+            inner.lane.as_mut().map(|lane| std::mem::take(&mut lane.queue))
         };
         drop(turns);
     }
@@ -222,12 +243,12 @@ impl Mailbox {
     /// Turns that wait.
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
-        self.inner.lock().queue.len()
+        self.inner.lock().lane.as_ref().map_or(0, |lane| lane.queue.len())
     }
 
     /// Places that are free.
     #[cfg(test)]
-    pub(crate) fn free(&self) -> usize {
-        self.permits.available_permits()
+    pub(crate) fn free(&self, all: usize) -> usize {
+        self.inner.lock().lane.as_ref().map_or(all, |lane| lane.permits.available_permits())
     }
 }

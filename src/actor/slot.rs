@@ -76,11 +76,11 @@ pub(crate) enum Swap {
 }
 
 impl Slot {
-    pub(crate) fn new(identity: Identity, committed: Committed, last_active: Timestamp, turns: usize) -> Self {
+    pub(crate) fn new(identity: Identity, committed: Committed, last_active: Timestamp) -> Self {
         let committed = Arc::new(committed);
         let slot = Self {
             identity,
-            mailbox: Mailbox::new(turns),
+            mailbox: Mailbox::new(),
             last_active: AtomicU64::new(last_active.as_micros()),
             idle: AtomicU64::new(NEVER),
             ends_at: AtomicU64::new(NEVER),

@@ -37,7 +37,7 @@ async fn create(service: &SessionService, racer: u64, road: u64, round: u64) -> 
             let id = Some(id.as_str().into());
             let identity = Identity { digest, id, role: Role::Session, kind, name: None, owner, created_at: now };
             let committed = Committed::new(Metadata::default(), Lifetime::default());
-            adopt(core, Arc::new(Slot::new(identity, committed, now, 64)))
+            adopt(core, Arc::new(Slot::new(identity, committed, now)))
         }
     }
 }

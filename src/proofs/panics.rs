@@ -205,7 +205,7 @@ fn panics(seed: u64, bugs: &[Bug], turns: u64) -> Verdict {
         }
         service.core().in_flight.settled().await;
         for session in &sessions {
-            let free = session.slot().mailbox.free();
+            let free = session.slot().mailbox.free(PLACES);
             if free != PLACES {
                 return Err(format!("{free} of {PLACES} places are free"));
             }
