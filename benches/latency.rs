@@ -69,7 +69,9 @@ fn main() {
             raw(one).await;
             sessions(one).await;
             beside_files(one).await;
-            tokio::task::spawn_blocking(move || flood(Schedule { spawned: true, ..one })).await.expect("a bench panicked");
+            tokio::task::spawn_blocking(move || flood(Schedule { spawned: true, ..one }))
+                .await
+                .expect("a bench panicked");
         });
         all.await.expect("a bench panicked");
     });
@@ -205,7 +207,11 @@ fn flood(schedule: Schedule) {
         worker.block_on(flooding).expect("the flood panicked");
         show(&format!("the same, {name} ten times over"), &answers);
         let [ran, refused] = done.each_ref().map(|count| count.load(Ordering::Relaxed));
-        println!("{:<58} {ran} updates of the flood ran, {refused} were refused, memory grew by {} KiB", "", added >> 10);
+        println!(
+            "{:<58} {ran} updates of the flood ran, {refused} were refused, memory grew by {} KiB",
+            "",
+            added >> 10
+        );
         assert_eq!(counted(std::slice::from_ref(hot)), ran, "updates were lost");
         assert!(added <= FLOOD_MAY_ADD, "a flood added {added} bytes, and {FLOOD_MAY_ADD} are allowed");
     }

@@ -1,6 +1,6 @@
 //! A million sessions are created and abandoned, and the process grows by nothing.
 
-#![allow(clippy::unwrap_used, reason = "a test's panic is its verdict")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test's panic is its verdict, and figures are told")]
 
 #[cfg(target_os = "linux")]
 #[path = "promises/common.rs"]

@@ -134,7 +134,8 @@ mod planting {
 
     impl Default for Planted {
         fn default() -> Self {
-            let planted = Self { bugs: AtomicU64::new(0), failing_starts: AtomicU64::new(0), sabotage: Sabotage::default() };
+            let planted =
+                Self { bugs: AtomicU64::new(0), failing_starts: AtomicU64::new(0), sabotage: Sabotage::default() };
             let _ = FROM_THE_START.try_with(|bugs| bugs.iter().for_each(|bug| planted.plant(*bug)));
             planted
         }

@@ -236,7 +236,8 @@ fn budget(_seed: u64, bugs: &[Bug]) -> Verdict {
         });
         own.await.map_err(|error| error.to_string())?;
         let by_the_caller = ran.load(Ordering::SeqCst);
-        for turn in std::mem::take(&mut *behind.lock()) {
+        let turns = std::mem::take(&mut *behind.lock());
+        for turn in turns {
             turn.await.map_err(|error| error.to_string())?;
         }
         let all = ran.load(Ordering::SeqCst);

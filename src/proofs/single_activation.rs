@@ -123,7 +123,11 @@ fn explore(core: &Arc<Core>) {
     let committed = slot.peek().unwrap();
     let count: u64 = committed.entries.get("n").map_or(0, |entry| entry.value.parse().unwrap());
     assert_eq!((committed.revision.get(), count), (ran, ran), "revision, sum and turns that ran");
-    assert_eq!((slot.mailbox.waiting(), slot.mailbox.free(PLACES)), (0, PLACES), "turns that wait, places that are free");
+    assert_eq!(
+        (slot.mailbox.waiting(), slot.mailbox.free(PLACES)),
+        (0, PLACES),
+        "turns that wait, places that are free"
+    );
     let settled = std::pin::pin!(core.in_flight.settled()).poll(&mut Context::from_waker(Waker::noop()));
     assert!(settled.is_ready(), "something is in flight still");
     drop(Mailbox::try_run(core, &slot).expect("nobody runs the mailbox, and its token is gone"));

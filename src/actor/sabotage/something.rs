@@ -75,9 +75,7 @@ impl Core {
         let old = self.sometimes(bug).then(|| self.planted.sabotage.superseded.lock().clone()).flatten();
         match old {
             // The number is right and what stands under it is not: an update is lost.
-            Some(old) if bug == Bug::StaleBase => {
-                Arc::new(old.renumbered(committed.revision))
-            }
+            Some(old) if bug == Bug::StaleBase => Arc::new(old.renumbered(committed.revision)),
             Some(old) => old,
             None => committed,
         }

@@ -148,7 +148,7 @@ async fn update(session: &Session, live: &mut Live, step: &Step, now: u64) -> Re
                 }
             });
             // It wrote in vain, but it used what it wrote over.
-            drop((live.used(&key, now), (key != "k0").then(|| live.used("k0", now))));
+            let _ = (live.used(&key, now), (key != "k0").then(|| live.used("k0", now)));
             alike::<Result<Updated, _>>(found.await, Err(UpdateError::Rejected(DraftError::Overflow)))?;
         }
         Step::CloseWithin { key, value, .. } => {
