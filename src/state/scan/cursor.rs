@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use super::Fault;
 
+/// Bytes of a string that are looked at together.
+const STEP: usize = 16;
+
 /// A place in the text, and whether no white space was met on the way there.
 pub(super) struct Cursor<'a> {
     pub(super) text: &'a str,
@@ -41,35 +44,50 @@ impl<'a> Cursor<'a> {
         if self.peek() != Some(b'"') {
             return Err(self.fault("the name of a member was expected"));
         }
-        let quoted = self.string()?;
+        let (name, escaped) = self.string()?;
         self.space();
         if self.peek() != Some(b':') {
             return Err(self.fault("a colon was expected"));
         }
         self.at += 1;
-        if quoted.contains('\\') {
-            let name = serde_json::from_str(quoted).map_err(|_| self.fault("the name of a member was expected"))?;
-            return Ok(Cow::Owned(name));
+        if !escaped {
+            return Ok(Cow::Borrowed(name));
         }
-        Ok(Cow::Borrowed(quoted.trim_matches('"')))
+        let quoted = format!("\"{name}\"");
+        serde_json::from_str(&quoted).map(Cow::Owned).map_err(|_| self.fault("the name of a member was expected"))
     }
 
-    /// A string with its quotes, as it is spelled.
-    pub(super) fn string(&mut self) -> Result<&'a str, Fault> {
-        let from = self.at;
+    /// What a string holds, as it is spelled, and whether there is an escape in it.
+    pub(super) fn string(&mut self) -> Result<(&'a str, bool), Fault> {
         self.at += 1;
+        let (from, mut escaped) = (self.at, false);
         loop {
+            self.plain();
             match self.peek() {
                 Some(b'"') => {
+                    let held = self.text.get(from..self.at).unwrap_or_default();
                     self.at += 1;
-                    return Ok(self.text.get(from..self.at).unwrap_or_default());
+                    return Ok((held, escaped));
                 }
-                Some(b'\\') => self.escape()?,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
                 Some(0..0x20) => return Err(self.fault("a control character stands in a string")),
                 Some(_) => self.at += 1,
                 None => return Err(self.fault("the text ends inside a string")),
             }
         }
+    }
+
+    /// Goes over what stands for itself in a string: in steps first, which the compiler makes one comparison each.
+    fn plain(&mut self) {
+        let ends = |byte: &u8| (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\');
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let (steps, _) = rest.as_chunks::<STEP>();
+        let whole = steps.iter().take_while(|step| !step.iter().fold(false, |found, byte| found | ends(byte))).count();
+        let rest = rest.get(whole * STEP..).unwrap_or_default();
+        self.at += whole * STEP + rest.iter().take_while(|byte| !ends(byte)).count();
     }
 
     fn escape(&mut self) -> Result<(), Fault> {
