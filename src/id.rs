@@ -54,14 +54,17 @@ impl SessionId {
     /// [`IdError::Mistyped`] when it looks like one of ours and its check part is wrong, [`IdError::Invalid`] when it
     /// is empty, over 256 bytes, or holds anything but visible ASCII.
     pub(crate) fn parse(text: &str) -> Result<ParsedId, IdError> {
-        if text.is_empty() || text.len() > MAX_ID_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let visible =
+            text.len() <= MAX_ID_BYTES && text.bytes().fold(true, |visible, byte| visible & byte.is_ascii_graphic());
+        if text.is_empty() || !visible {
             return Err(IdError::Invalid { max: MAX_ID_BYTES });
         }
         let Some((kind, digits)) = text.rsplit_once('_') else {
             return Ok(ParsedId::Foreign(Self(text.into())));
         };
         // One digit too many or too few is the commonest typing error; shorter and longer ids are somebody else's.
-        let ours = digits.len().abs_diff(DIGITS) <= 1 && digits.bytes().all(|byte| digit_value(byte).is_some());
+        let ours =
+            digits.len().abs_diff(DIGITS) <= 1 && digits.bytes().fold(0, |all, byte| all | value(byte)) != NO_DIGIT;
         let Some(kind) = Kind::new(kind).ok().filter(|_| ours) else {
             return Ok(ParsedId::Foreign(Self(text.into())));
         };
@@ -69,7 +72,7 @@ impl SessionId {
             return Err(IdError::Mistyped);
         };
         for digit in &mut digits {
-            *digit = digit_value(*digit).unwrap_or_default();
+            *digit = value(*digit);
         }
         let (random, check) = from_digits(&digits);
         if check != check_part(kind.as_str(), random) {
@@ -135,16 +138,36 @@ fn from_digits(digits: &[u8; DIGITS]) -> (u128, u32) {
 
 /// Digits as we spell them, after their kind.
 fn spell(kind: &Kind, digits: &[u8; DIGITS]) -> Box<str> {
+    let spelled = digits.map(|digit| ALPHABET.get(usize::from(digit)).copied().unwrap_or(b'0'));
     let mut text = String::with_capacity(kind.as_str().len() + 1 + DIGITS);
     text.push_str(kind.as_str());
     text.push('_');
-    text.extend(digits.iter().map(|&digit| char::from(ALPHABET.get(usize::from(digit)).copied().unwrap_or(b'0'))));
+    text.push_str(str::from_utf8(&spelled).unwrap_or_default());
     text.into()
 }
 
+/// In place of a value: the byte is no digit. All bits, so that one of these among values shows in their union.
+const NO_DIGIT: u8 = u8::MAX;
+
+/// The values of all bytes: a restore reads thirty digits of every session, and no branch foretells random ones.
+const VALUES: [u8; 256] = {
+    let (mut values, mut byte) = ([NO_DIGIT; 256], 0_u8);
+    let mut rest: &mut [u8] = &mut values;
+    while let [place, after @ ..] = rest {
+        if let Some(value) = digit_value(byte) {
+            *place = value;
+        }
+        byte = byte.wrapping_add(1);
+        rest = after;
+    }
+    values
+};
+
+fn value(byte: u8) -> u8 {
+    VALUES.get(usize::from(byte)).copied().unwrap_or(NO_DIGIT)
+}
+
 /// The value of a Crockford digit: either case, i and l read as 1, o read as 0.
-///
-/// Spelled out, not searched for in [`ALPHABET`]: a restore reads thirty digits of every session.
 const fn digit_value(byte: u8) -> Option<u8> {
     let byte = byte.to_ascii_lowercase();
     Some(match byte {
@@ -183,7 +206,7 @@ mod tests {
                 other => other,
             };
             let place = ALPHABET.iter().position(|&found| found == digit);
-            assert_eq!(digit_value(byte).map(usize::from), place, "{byte}");
+            assert_eq!(place.unwrap_or(usize::from(NO_DIGIT)), usize::from(value(byte)), "{byte}");
         }
     }
 
