@@ -31,7 +31,7 @@ pub(super) fn check(text: &str) -> Result<bool, Fault> {
 #[derive(Default)]
 pub(super) struct Scan<'a> {
     levels: Vec<Level>,
-    names: Vec<Cow<'a, str>>,
+    names: Vec<&'a str>,
 }
 
 impl<'a> Scan<'a> {
@@ -51,10 +51,14 @@ impl<'a> Scan<'a> {
                     scan.at += 1;
                     scan.space();
                     let empty = scan.peek() == Some(if open == b'{' { b'}' } else { b']' });
-                    levels.push(if open == b'{' { Level::Object { names_from: names.len() } } else { Level::Array });
+                    levels.push(if open == b'{' {
+                        Level::Object { names_from: names.len(), escaped: false }
+                    } else {
+                        Level::Array
+                    });
                     if !empty {
                         if open == b'{' {
-                            names.push(scan.name()?);
+                            name(&mut scan, levels, names)?;
                         }
                         continue 'value;
                     }
@@ -75,13 +79,13 @@ impl<'a> Scan<'a> {
                     (Some(_), Some(b',')) => {
                         scan.at += 1;
                         if matches!(levels.last(), Some(Level::Object { .. })) {
-                            names.push(scan.name()?);
+                            name(&mut scan, levels, names)?;
                         }
                         continue 'value;
                     }
                     (Some(Level::Array), Some(b']')) => {}
-                    (Some(&Level::Object { names_from }), Some(b'}')) => {
-                        refuse_duplicates(names.get_mut(names_from..).unwrap_or_default())?;
+                    (Some(&Level::Object { names_from, escaped }), Some(b'}')) => {
+                        refuse_duplicates(names.get_mut(names_from..).unwrap_or_default(), escaped)?;
                         names.truncate(names_from);
                     }
                     (Some(_), Some(_)) => return Err(scan.fault("a comma or a closing bracket was expected")),
@@ -153,21 +157,49 @@ pub(super) fn name_of(text: &str) -> &'static str {
 
 enum Level {
     Array,
-    Object { names_from: usize },
+    Object {
+        names_from: usize,
+        /// Whether an escape stands in one of its names.
+        escaped: bool,
+    },
+}
+
+/// Reads the name of a member of the innermost object.
+fn name<'a>(scan: &mut Cursor<'a>, levels: &mut [Level], names: &mut Vec<&'a str>) -> Result<(), Fault> {
+    let (name, spelled_out) = scan.name()?;
+    names.push(name);
+    if spelled_out && let Some(Level::Object { escaped, .. }) = levels.last_mut() {
+        *escaped = true;
+    }
+    Ok(())
 }
 
 /// Up to so many names are compared each with each: most differ in length.
 const FEW: usize = 8;
 
-/// Sorting finds equal names without a hash table for each object, and no choice of names makes it slow.
-fn refuse_duplicates(names: &mut [Cow<'_, str>]) -> Result<(), Fault> {
+/// Takes the names of an object as they are spelled.
+fn refuse_duplicates(names: &mut [&str], escaped: bool) -> Result<(), Fault> {
+    if escaped {
+        return refuse_equal(&mut names.iter().map(|name| unescaped(name)).collect::<Vec<_>>());
+    }
     let twice = |(index, name)| names.iter().skip(index + 1).any(|other| other == name);
     if names.len() <= FEW && !names.iter().enumerate().any(twice) {
         return Ok(());
     }
+    refuse_equal(names)
+}
+
+/// Sorting finds equal names without a hash table for each object, and no choice of names makes it slow.
+fn refuse_equal<T: AsRef<str> + Ord>(names: &mut [T]) -> Result<(), Fault> {
     names.sort_unstable();
     match names.windows(2).find_map(|pair| if let [a, b] = pair { (a == b).then_some(a) } else { None }) {
-        Some(name) => Err(Fault::Duplicate(name.clone().into_owned())),
+        Some(name) => Err(Fault::Duplicate(name.as_ref().to_owned())),
         None => Ok(()),
     }
+}
+
+/// A name without its escapes, which have been looked at.
+fn unescaped(name: &str) -> Cow<'_, str> {
+    let read = || serde_json::from_str(&format!("\"{name}\"")).map_or(Cow::Borrowed(name), Cow::Owned);
+    if name.contains('\\') { read() } else { Cow::Borrowed(name) }
 }
