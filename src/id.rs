@@ -34,16 +34,7 @@ impl SessionId {
     }
 
     fn from_random(kind: &Kind, random: u128) -> Self {
-        let check = check_part(kind.as_str(), random);
-        let mut text = String::with_capacity(kind.as_str().len() + 1 + DIGITS);
-        text.push_str(kind.as_str());
-        text.push('_');
-        for place in (0..DIGITS as u32).rev() {
-            // The 150-bit number is random * 2^22 + check; each digit is five bits of it.
-            let digit = five_bits(random, check, place * 5);
-            text.push(char::from(ALPHABET.get(usize::from(digit)).copied().unwrap_or(b'0')));
-        }
-        Self(text.into())
+        Self(spell(kind, &to_digits(random, check_part(kind.as_str(), random))))
     }
 
     /// An id of ours or of others that was checked when it was first taken in.
@@ -63,36 +54,31 @@ impl SessionId {
     /// [`IdError::Mistyped`] when it looks like one of ours and its check part is wrong, [`IdError::Invalid`] when it
     /// is empty, over 256 bytes, or holds anything but visible ASCII.
     pub(crate) fn parse(text: &str) -> Result<ParsedId, IdError> {
-        if text.is_empty() || text.len() > MAX_ID_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let visible =
+            text.len() <= MAX_ID_BYTES && text.bytes().fold(true, |visible, byte| visible & byte.is_ascii_graphic());
+        if text.is_empty() || !visible {
             return Err(IdError::Invalid { max: MAX_ID_BYTES });
         }
         let Some((kind, digits)) = text.rsplit_once('_') else {
             return Ok(ParsedId::Foreign(Self(text.into())));
         };
         // One digit too many or too few is the commonest typing error; shorter and longer ids are somebody else's.
-        let ours = digits.len().abs_diff(DIGITS) <= 1 && digits.bytes().all(|byte| digit_value(byte).is_some());
+        let ours =
+            digits.len().abs_diff(DIGITS) <= 1 && digits.bytes().fold(0, |all, byte| all | value(byte)) != NO_DIGIT;
         let Some(kind) = Kind::new(kind).ok().filter(|_| ours) else {
             return Ok(ParsedId::Foreign(Self(text.into())));
         };
-        if digits.len() != DIGITS {
+        let Some(mut digits) = digits.as_bytes().first_chunk().copied().filter(|_| digits.len() == DIGITS) else {
             return Err(IdError::Mistyped);
+        };
+        for digit in &mut digits {
+            *digit = value(*digit);
         }
-        let (mut random, mut check) = (0_u128, 0_u32);
-        for (index, byte) in digits.bytes().enumerate() {
-            let value = digit_value(byte).unwrap_or_default();
-            let low = (DIGITS - 1 - index) as u32 * 5;
-            for bit in 0..5 {
-                let set = value >> bit & 1 == 1;
-                match (low + bit).checked_sub(CHECK_BITS) {
-                    Some(place) => random |= u128::from(set) << place,
-                    None => check |= u32::from(set) << (low + bit),
-                }
-            }
-        }
+        let (random, check) = from_digits(&digits);
         if check != check_part(kind.as_str(), random) {
             return Err(IdError::Mistyped);
         }
-        Ok(ParsedId::Generated(Self::from_random(&kind, random)))
+        Ok(ParsedId::Generated(Self(spell(&kind, &digits))))
     }
 
     /// A short tag for logs: names the session to nobody who does not know it.
@@ -126,21 +112,62 @@ fn check_part(kind: &str, random: u128) -> u32 {
     head >> (32 - CHECK_BITS)
 }
 
-/// Five bits of the 150-bit number from bit `low` on.
-fn five_bits(random: u128, check: u32, low: u32) -> u8 {
-    (0..5).fold(0, |digit, bit| {
-        let place = low + bit;
-        let set = match place.checked_sub(CHECK_BITS) {
-            Some(place) => random >> place & 1 == 1,
-            None => check >> place & 1 == 1,
-        };
-        digit | u8::from(set) << bit
-    })
+/// The thirty digits of the 150-bit number random * 2^22 + check, the highest first.
+fn to_digits(random: u128, check: u32) -> [u8; DIGITS] {
+    // In two halves of 75 bits, as no integer holds all of it.
+    let high = random >> (75 - CHECK_BITS);
+    let low = (random & ((1 << (75 - CHECK_BITS)) - 1)) << CHECK_BITS | u128::from(check);
+    let mut digits = [0; DIGITS];
+    let (first, last) = digits.split_at_mut(DIGITS / 2);
+    for (mut half, places) in [(high, first), (low, last)] {
+        for place in places.iter_mut().rev() {
+            *place = (half & 31) as u8;
+            half >>= 5;
+        }
+    }
+    digits
+}
+
+/// The random and the check part that thirty digits are made of.
+fn from_digits(digits: &[u8; DIGITS]) -> (u128, u32) {
+    let half = |places: &[u8]| places.iter().fold(0_u128, |half, &digit| half << 5 | u128::from(digit));
+    let (first, last) = digits.split_at(DIGITS / 2);
+    let (high, low) = (half(first), half(last));
+    (high << (75 - CHECK_BITS) | low >> CHECK_BITS, (low & ((1 << CHECK_BITS) - 1)) as u32)
+}
+
+/// Digits as we spell them, after their kind.
+fn spell(kind: &Kind, digits: &[u8; DIGITS]) -> Box<str> {
+    let spelled = digits.map(|digit| ALPHABET.get(usize::from(digit)).copied().unwrap_or(b'0'));
+    let mut text = String::with_capacity(kind.as_str().len() + 1 + DIGITS);
+    text.push_str(kind.as_str());
+    text.push('_');
+    text.push_str(str::from_utf8(&spelled).unwrap_or_default());
+    text.into()
+}
+
+/// In place of a value: the byte is no digit. All bits, so that one of these among values shows in their union.
+const NO_DIGIT: u8 = u8::MAX;
+
+/// The values of all bytes: a restore reads thirty digits of every session, and no branch foretells random ones.
+const VALUES: [u8; 256] = {
+    let (mut values, mut byte) = ([NO_DIGIT; 256], 0_u8);
+    let mut rest: &mut [u8] = &mut values;
+    while let [place, after @ ..] = rest {
+        if let Some(value) = digit_value(byte) {
+            *place = value;
+        }
+        byte = byte.wrapping_add(1);
+        rest = after;
+    }
+    values
+};
+
+fn value(byte: u8) -> u8 {
+    VALUES.get(usize::from(byte)).copied().unwrap_or(NO_DIGIT)
 }
 
 /// The value of a Crockford digit: either case, i and l read as 1, o read as 0.
-///
-/// Spelled out, not searched for in [`ALPHABET`]: a restore reads thirty digits of every session.
 const fn digit_value(byte: u8) -> Option<u8> {
     let byte = byte.to_ascii_lowercase();
     Some(match byte {
@@ -179,7 +206,26 @@ mod tests {
                 other => other,
             };
             let place = ALPHABET.iter().position(|&found| found == digit);
-            assert_eq!(digit_value(byte).map(usize::from), place, "{byte}");
+            assert_eq!(place.unwrap_or(usize::from(NO_DIGIT)), usize::from(value(byte)), "{byte}");
+        }
+    }
+
+    #[test]
+    fn digits_are_fives_of_bits_and_nothing_is_lost_on_the_way() {
+        let (random, check) = (0x0123_4567_89ab_cdef_fedc_ba98_7654_3210_u128, 0x2a_5a5a_u32);
+        let bit = |place: u32| match place.checked_sub(CHECK_BITS) {
+            Some(place) => random >> place & 1,
+            None => u128::from(check) >> place & 1,
+        };
+        let digits = to_digits(random, check);
+        for (place, digit) in digits.iter().rev().enumerate() {
+            let expected = (0..5).fold(0, |value, of| value | bit(place as u32 * 5 + of) << of);
+            assert_eq!(u128::from(*digit), expected, "digit {place} from the right");
+        }
+        for (random, check) in
+            [(random, check), (u128::MAX, 0), (0, (1 << CHECK_BITS) - 1), (1, 1), (1 << 127, 1 << 21)]
+        {
+            assert_eq!(from_digits(&to_digits(random, check)), (random, check));
         }
     }
 

@@ -8,6 +8,7 @@ use garde::Validate;
 mod borrow;
 mod bytes;
 mod entries;
+mod hash;
 mod packed;
 mod rules;
 mod text;

@@ -206,8 +206,10 @@ impl Entries {
     /// Reads the packed layout, checking all of it.
     pub(crate) fn from_packed(bytes: impl AsRef<[u8]>) -> Result<Self, PackedError> {
         let packed = Packed::checked(bytes.as_ref())?;
-        let heavy = weight(packed.len(), packed.payload_bytes()) > PACKED_UP_TO;
-        Ok(Self(if heavy || packed.iter_from(Bound::Unbounded).any(|entry| is_large(entry.value)) {
+        let payload = packed.payload_bytes();
+        // Few sessions have the bytes for a large value, so few are looked through for one.
+        let large = || packed.iter_from(Bound::Unbounded).any(|entry| is_large(entry.value));
+        Ok(Self(if weight(packed.len(), payload) > PACKED_UP_TO || (payload > LARGE_VALUE as u64 && large()) {
             Inner::Mapped(Arc::new(Mapped::of(packed.iter_from(Bound::Unbounded))))
         } else {
             Inner::Packed(packed)

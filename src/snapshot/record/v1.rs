@@ -7,8 +7,8 @@ use garde::Validate;
 use garde::rules::length::bytes::HasBytes;
 use serde::{Deserialize, Serialize};
 
-use super::bytes;
 use super::rules::{ascending, json, kind_spelling, no_credential, owned, visible};
+use super::{bytes, hash};
 use crate::config::{MAX_CUSTOM_BYTES, MAX_TAGS, MAX_TEXT_BYTES, MAX_TIMEOUT};
 use crate::principal::MAX_IDENTITY_BYTES;
 
@@ -63,6 +63,7 @@ pub(crate) struct OwnerRecord<S: Text = String> {
 pub(crate) struct SessionRecord<S: Text = String, B: AsRef<[u8]> = Vec<u8>> {
     /// The hash that names the session.
     #[garde(skip)]
+    #[serde(with = "hash")]
     pub(crate) digest: [u8; 32],
     /// The id. An anonymous session's is a credential: its file holds the hash only.
     #[garde(inner(custom(visible)), custom(no_credential(self.role, self.owner.is_none())))]
@@ -152,9 +153,11 @@ pub(crate) enum EndRecord {
 pub(crate) struct TombstoneRecord {
     /// The hash that named the session.
     #[garde(skip)]
+    #[serde(with = "hash")]
     pub(crate) digest: [u8; 32],
     /// The hash that stands for its owner.
     #[garde(skip)]
+    #[serde(with = "hash")]
     pub(crate) owner: [u8; 32],
     /// How it ended.
     #[garde(skip)]

@@ -1,8 +1,21 @@
 //! The tokens of JSON.
 
-use std::borrow::Cow;
-
 use super::Fault;
+
+/// The same byte eight times.
+const fn eight(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Marks the first of eight bytes that does not stand for itself in a string: a quote, a backslash or a control
+/// character. Those after it may be marked without being one.
+const fn first_special(word: u64) -> u64 {
+    const fn below(word: u64, least: u8) -> u64 {
+        word.wrapping_sub(eight(least)) & !word
+    }
+    let (quote, backslash) = (word ^ eight(b'"'), word ^ eight(b'\\'));
+    (below(word, 0x20) | below(quote, 1) | below(backslash, 1)) & eight(0x80)
+}
 
 /// A place in the text, and whether no white space was met on the way there.
 pub(super) struct Cursor<'a> {
@@ -12,6 +25,7 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    #[inline]
     pub(super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -20,6 +34,7 @@ impl<'a> Cursor<'a> {
         Fault::Syntax { what, at: self.at }
     }
 
+    #[inline]
     pub(super) fn space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.compact = false;
@@ -27,6 +42,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn literal(&mut self, word: &'static str) -> Result<(), Fault> {
         if !self.text.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
             return Err(self.fault("a value was expected"));
@@ -35,39 +51,56 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// A member's name, unescaped, and the colon after it.
-    pub(super) fn name(&mut self) -> Result<Cow<'a, str>, Fault> {
+    /// A member's name, as [`Cursor::string`] gives it, and the colon after it.
+    #[inline]
+    pub(super) fn name(&mut self) -> Result<(&'a str, bool), Fault> {
         self.space();
         if self.peek() != Some(b'"') {
             return Err(self.fault("the name of a member was expected"));
         }
-        let quoted = self.string()?;
+        let name = self.string()?;
         self.space();
         if self.peek() != Some(b':') {
             return Err(self.fault("a colon was expected"));
         }
         self.at += 1;
-        if quoted.contains('\\') {
-            let name = serde_json::from_str(quoted).map_err(|_| self.fault("the name of a member was expected"))?;
-            return Ok(Cow::Owned(name));
-        }
-        Ok(Cow::Borrowed(quoted.trim_matches('"')))
+        Ok(name)
     }
 
-    /// A string with its quotes, as it is spelled.
-    pub(super) fn string(&mut self) -> Result<&'a str, Fault> {
-        let from = self.at;
+    /// What a string holds, as it is spelled, and whether there is an escape in it.
+    #[inline]
+    pub(super) fn string(&mut self) -> Result<(&'a str, bool), Fault> {
         self.at += 1;
+        let (from, mut escaped) = (self.at, false);
         loop {
+            self.plain();
             match self.peek() {
                 Some(b'"') => {
+                    let held = self.text.get(from..self.at).unwrap_or_default();
                     self.at += 1;
-                    return Ok(self.text.get(from..self.at).unwrap_or_default());
+                    return Ok((held, escaped));
                 }
-                Some(b'\\') => self.escape()?,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
                 Some(0..0x20) => return Err(self.fault("a control character stands in a string")),
                 Some(_) => self.at += 1,
                 None => return Err(self.fault("the text ends inside a string")),
+            }
+        }
+    }
+
+    /// Goes over what stands for itself in a string, eight bytes at a time while there are as many.
+    #[inline]
+    fn plain(&mut self) {
+        while let Some(step) = self.text.as_bytes().get(self.at..).and_then(<[u8]>::first_chunk) {
+            match first_special(u64::from_le_bytes(*step)) {
+                0 => self.at += 8,
+                found => {
+                    self.at += found.trailing_zeros() as usize / 8;
+                    return;
+                }
             }
         }
     }
@@ -102,6 +135,7 @@ impl<'a> Cursor<'a> {
         Ok(u32::from_str_radix(digits, 16).unwrap_or_default())
     }
 
+    #[inline]
     pub(super) fn number(&mut self) -> Result<(), Fault> {
         let from = self.at;
         if self.peek() == Some(b'-') {
@@ -132,11 +166,30 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
+    #[inline]
     fn digits(&mut self) -> Result<(), Fault> {
-        let from = self.at;
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += digits;
+        if digits == 0 { Err(self.fault("a digit was expected")) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_byte_that_is_special_is_marked_whatever_stands_around_it() {
+        let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+        for around in [b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xa2, 0xdc, 0xff] {
+            for (place, byte) in (0..8).flat_map(|place| (0..=u8::MAX).map(move |byte| (place, byte))) {
+                let mut bytes = [around; 8];
+                bytes[place] = byte;
+                let expected = bytes.iter().position(|&byte| special(byte)).unwrap_or(8);
+                let found = first_special(u64::from_le_bytes(bytes)).trailing_zeros() as usize / 8;
+                assert_eq!(found, expected, "{bytes:?}");
+            }
         }
-        if self.at == from { Err(self.fault("a digit was expected")) } else { Ok(()) }
     }
 }
