@@ -11,7 +11,7 @@ use super::owners::OwnerSlot;
 use super::planted::Bug;
 use super::slot::{Identity, Role, Slot};
 use crate::error::{CreateError, Overload};
-use crate::id::{Kind, SessionId, generated_digest};
+use crate::id::{Kind, SessionDigest, SessionId, generated_digest};
 use crate::principal::{OwnerKey, Principal};
 use crate::state::{Committed, Lifetime, Metadata};
 
@@ -49,14 +49,9 @@ pub(crate) fn session(
                 Some(text) => choose(&creator.key, text)?,
                 None => mint(&new.kind)?,
             };
-            // Nobody is evicted for a session that cannot be.
-            if let Some(taken) = core.registry.find(&digest)
-                && access(core, &taken, false).is_ok()
-            {
-                return Err(CreateError::AlreadyExists);
-            }
-            if let Some(tombstone) = core.tombstones.find(&digest) {
-                return Err(CreateError::Ended(tombstone.ended));
+            // Nobody is evicted for a session that cannot be. Minted ids are new, and looked for where they are entered.
+            if chosen.is_some() {
+                check_free(core, &digest)?;
             }
             let now = core.clock.now();
             let identity = Identity {
@@ -79,6 +74,16 @@ pub(crate) fn session(
             }
         }
     })
+}
+
+/// Refuses an id whose session is live, or remembered as ended.
+fn check_free(core: &Core, digest: &SessionDigest) -> Result<(), CreateError> {
+    if let Some(taken) = core.registry.find(digest)
+        && access(core, &taken, false).is_ok()
+    {
+        return Err(CreateError::AlreadyExists);
+    }
+    core.tombstones.find(digest).map_or(Ok(()), |tombstone| Err(CreateError::Ended(tombstone.ended)))
 }
 
 /// The owner's bucket, a new incarnation if there is none.
@@ -171,13 +176,13 @@ fn alive(core: &Core, slot: Arc<Slot>) -> Option<Found> {
     Some(Found { slot, id, created: false })
 }
 
-fn mint(kind: &Kind) -> Result<(SessionId, crate::id::SessionDigest), CreateError> {
+fn mint(kind: &Kind) -> Result<(SessionId, SessionDigest), CreateError> {
     let id = SessionId::generate(kind)?;
     let digest = generated_digest(&id);
     Ok((id, digest))
 }
 
-fn choose(owner: &OwnerKey, text: &str) -> Result<(SessionId, crate::id::SessionDigest), CreateError> {
+fn choose(owner: &OwnerKey, text: &str) -> Result<(SessionId, SessionDigest), CreateError> {
     match SessionId::parse(text) {
         Ok(crate::id::ParsedId::Foreign(id)) => {
             let digest = crate::id::chosen_digest(owner, id.as_str());

@@ -67,11 +67,14 @@ impl Order {
     pub(crate) fn look(&self, live: u64) -> Option<Looked> {
         let mut lines = self.0.lock();
         let lines = lines.as_deref_mut()?;
-        if lines.longest() <= live.saturating_add(live / 8).saturating_add(64) {
+        let most = live.saturating_add(live / 8).saturating_add(64);
+        if lines.longest() <= most {
             return None;
         }
-        let uses = lines.uses.as_mut().map_or([None; LOOKS], Line::look);
-        Some([(By::Deadline, lines.deadlines.look()), (By::LastUse, uses)])
+        // Each line by itself: who is evicted has left one of them and stays in the other.
+        let look = |line: &mut Line| if line.len() as u64 > most { line.look() } else { [None; LOOKS] };
+        let uses = lines.uses.as_mut().map_or([None; LOOKS], look);
+        Some([(By::Deadline, look(&mut lines.deadlines)), (By::LastUse, uses)])
     }
 
     /// Lets go of lines that are mostly of ended sessions; whoever meets the cap next makes them anew.
@@ -149,4 +152,29 @@ fn place(slot: &Slot, by: By) -> Option<Queued> {
         By::LastUse => return None,
     };
     Some(Queued { at, key: slot.identity.digest.key() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::SessionKey;
+
+    #[test]
+    fn tidying_looks_at_the_lines_that_are_long_and_at_no_other() {
+        for (long, short) in [(By::Deadline, By::LastUse), (By::LastUse, By::Deadline)] {
+            let order = Order::default();
+            assert!(order.look(0).is_none());
+            order.ensure(true, |_| {});
+            let queued = |at: u64| Queued { at: Timestamp::from_micros(at), key: SessionKey([at as u8; 16]) };
+            order.lock().put_back(short, queued(0));
+            // Ten live: eleven places and 64 more are as many as need no look.
+            for at in 0..76 {
+                assert!(order.look(10).is_none(), "{at} places");
+                order.lock().put_back(long, queued(at));
+            }
+            let looked = order.look(10).unwrap();
+            let seen = |by| looked.iter().filter(|(of, _)| *of == by).flat_map(|(_, places)| places).flatten().count();
+            assert_eq!((seen(long), seen(short)), (LOOKS, 0));
+        }
+    }
 }

@@ -50,7 +50,10 @@ impl Builder {
         max_sessions: u64 => config.max_sessions;
         /// Sessions of one owner. Default 1,000.
         max_sessions_per_owner: u64 => config.max_sessions_per_owner;
-        /// What a create does at a cap on sessions. Default: it is refused.
+        /// What is done at a cap on sessions, or on bytes of an owner or in all. Default: what would pass it is refused.
+        ///
+        /// Sessions that have expired go first in any case. With [`AtCapacity::Evict`] those used the longest ago follow, of
+        /// the owner at its own cap; never buckets, never the session that grows, and nobody where it would not help.
         at_capacity: AtCapacity => config.at_capacity;
         /// Entries of one session. Default 1,000.
         max_entries: u64 => config.session.entries;

@@ -67,6 +67,11 @@ fn limits_are_the_defaults() {
         ("one key", bytes(DEFAULT_MAX_KEY_BYTES), option("max_key_bytes")),
         ("state of one owner", bytes(DEFAULT_MAX_OWNER_BYTES), option("max_owner_bytes")),
         ("state in all", bytes(DEFAULT_MAX_TOTAL_BYTES), option("max_total_bytes")),
+        (
+            "what is done at a cap on sessions, or on bytes of an owner or in all",
+            policy(AtCapacity::default()),
+            option("at_capacity"),
+        ),
         ("updates that wait for one session", grouped(DEFAULT_MAILBOX_TURNS as u64), option("mailbox_turns")),
         ("time that an update waits in line", time(DEFAULT_UPDATE_TIMEOUT), option("update_timeout")),
         ("callers in line for a place among them", grouped(DEFAULT_MAILBOX_LINE.into()), option("mailbox_line")),
