@@ -1,6 +1,11 @@
 //! A million sessions are created and abandoned, and the process grows by nothing.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test's panic is its verdict, and figures are told")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test's panic is its verdict, and figures are told"
+)]
 
 #[cfg(target_os = "linux")]
 #[path = "promises/common.rs"]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::proving::{Verdict, caught, holds, service};
+use super::random::Random;
 use crate::actor::new_session::NewSession;
 use crate::actor::planted::Bug;
 use crate::config::AtCapacity;
@@ -19,19 +20,6 @@ const OWN_SESSIONS: u64 = 4;
 const BYTES: u64 = 2_048;
 const OWN_BYTES: u64 = 1_024;
 const STEPS: u64 = 400;
-
-/// Random numbers that a seed repeats (splitmix64).
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-}
 
 #[derive(Clone)]
 struct Hand(Arc<AtomicU64>);

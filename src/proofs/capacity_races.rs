@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::capacity::Random;
 use super::proving::{Verdict, caught, holds, service};
+use super::random::Random;
 use crate::actor::create::adopt;
 use crate::actor::new_session::NewSession;
 use crate::actor::planted::Bug;

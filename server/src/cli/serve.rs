@@ -44,7 +44,7 @@ pub(crate) struct ServeArgs {
     /// Sessions in all [default: 10000].
     #[arg(long, value_name = "NUMBER")]
     max_sessions: Option<String>,
-    /// What a new session meets when there are that many: reject, or evict the least recently used [default: reject].
+    /// What happens at a cap on sessions or bytes: reject, or evict the least recently used sessions [default: reject].
     #[arg(long, value_name = "POLICY")]
     at_capacity: Option<String>,
     /// Starts with no sessions where the snapshots are damaged or newer; the files stay where they are.
