@@ -1,7 +1,6 @@
 //! Id to slot: the table of all sessions.
 
-use std::borrow::Borrow;
-use std::hash::{Hash, Hasher, RandomState};
+use std::hash::RandomState;
 use std::sync::Arc;
 
 use dashmap::DashMap;
@@ -15,37 +14,8 @@ const SHARDS: usize = 1_024;
 
 /// All slots of one service. No guard of the map ever leaves this file.
 pub(crate) struct Registry {
-    slots: DashMap<Held, (), RandomState>,
+    slots: DashMap<SessionKey, Arc<Slot>, RandomState>,
 }
-
-/// A slot under the key that it holds itself: a pointer a session, where key and pointer would be three times as much.
-struct Held(Arc<Slot>);
-
-impl Held {
-    fn key(&self) -> &[u8] {
-        self.0.identity.digest.0.split_at(size_of::<SessionKey>()).0
-    }
-}
-
-impl Borrow<[u8]> for Held {
-    fn borrow(&self) -> &[u8] {
-        self.key()
-    }
-}
-
-impl Hash for Held {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key().hash(state);
-    }
-}
-
-impl PartialEq for Held {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Held {}
 
 impl Registry {
     pub(crate) fn new() -> Self {
@@ -58,18 +28,18 @@ impl Registry {
     }
 
     pub(crate) fn by_key(&self, key: &SessionKey) -> Option<Arc<Slot>> {
-        self.slots.get(key.0.as_slice()).map(|slot| Arc::clone(&slot.key().0))
+        self.slots.get(key).map(|slot| Arc::clone(slot.value()))
     }
 
     /// Puts a slot in, unless its key is taken or `check` refuses; nobody sees it before `check` is done.
     ///
     /// `check` runs with the key held: what an end wrote down before it freed the key is seen by it. It must not block.
     pub(crate) fn insert<E>(&self, slot: Arc<Slot>, check: impl FnOnce(&Slot) -> Result<(), E>) -> Result<bool, E> {
-        match self.slots.entry(Held(Arc::clone(&slot))) {
+        match self.slots.entry(slot.identity.digest.key()) {
             Entry::Occupied(_) => Ok(false),
             Entry::Vacant(free) => {
                 check(&slot)?;
-                free.insert(());
+                free.insert(slot);
                 Ok(true)
             }
         }
@@ -78,23 +48,22 @@ impl Registry {
     /// Puts a slot in, whatever is there: what a bug that tests plant does.
     #[cfg(test)]
     pub(crate) fn overwrite(&self, slot: &Arc<Slot>) {
-        self.slots.remove(slot.identity.digest.key().0.as_slice());
-        self.slots.insert(Held(Arc::clone(slot)), ());
+        self.slots.insert(slot.identity.digest.key(), Arc::clone(slot));
     }
 
     /// Takes this very slot out.
     pub(crate) fn remove(&self, slot: &Arc<Slot>) {
-        self.slots.remove_if(slot.identity.digest.key().0.as_slice(), |held, ()| Arc::ptr_eq(&held.0, slot));
+        self.slots.remove_if(&slot.identity.digest.key(), |_, held| Arc::ptr_eq(held, slot));
     }
 
     /// Slots that `keep` picks, in no order. One shard at a time is held, for `keep` alone, which must not block.
     pub(crate) fn collect(&self, keep: impl Fn(&Slot) -> bool) -> Vec<Arc<Slot>> {
-        self.slots.iter().filter(|slot| keep(&slot.key().0)).map(|slot| Arc::clone(&slot.key().0)).collect()
+        self.slots.iter().filter(|slot| keep(slot.value())).map(|slot| Arc::clone(slot.value())).collect()
     }
 
     /// Shows every slot, in no order. One shard at a time is held, for `look` alone, which must not block.
     pub(crate) fn each(&self, look: &mut dyn FnMut(&Slot)) {
-        self.slots.iter().for_each(|slot| look(&slot.key().0));
+        self.slots.iter().for_each(|slot| look(slot.value()));
     }
 
     pub(crate) fn len(&self) -> usize {
