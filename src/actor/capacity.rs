@@ -52,8 +52,7 @@ pub(crate) struct Capacity {
 impl Need {
     /// What a session needs that is in no table yet.
     pub(crate) fn of(slot: &Slot) -> Self {
-        let bytes = slot.peek().map_or(0, |committed| committed.bytes);
-        Self { sessions: 1, own_sessions: u64::from(slot.identity.role == Role::Session), bytes }
+        Self { sessions: 1, own_sessions: u64::from(slot.identity.role == Role::Session), bytes: slot.bytes() }
     }
 
     /// What a session needs that grows.
@@ -151,16 +150,13 @@ impl Capacity {
         };
     }
 
-    /// Counts a restored session, whatever the caps are now; its bytes by [`Capacity::count_bytes`].
+    /// Counts a restored session, whatever the caps are now.
     pub(crate) fn count_restored(&self, slot: &Slot) {
-        self.take_place(&slot.identity);
-        self.keep(&slot.identity, slot.peek().map_or(0, |committed| committed.bytes));
-    }
-
-    /// Counts the bytes of a restored session, whatever the caps are now.
-    pub(crate) fn count_bytes(&self, owner: &OwnerSlot, bytes: u64) {
+        let (identity, bytes) = (&slot.identity, slot.bytes());
+        self.take_place(identity);
         self.all.bytes.fetch_add(bytes, Relaxed);
-        owner.share.bytes.fetch_add(bytes, Relaxed);
+        identity.owner.share.bytes.fetch_add(bytes, Relaxed);
+        self.keep(identity, bytes);
     }
 
     /// Gives back what a session has taken that ends. Under the slot's lock: who finds it ended finds its place free.

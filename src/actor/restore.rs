@@ -132,7 +132,6 @@ impl Taken {
             return Ok(());
         }
         core.capacity.count_restored(&slot);
-        core.capacity.count_bytes(&slot.identity.owner, bytes(&slot));
         if !slot.identity.owner.is_anonymous() {
             slot.identity.owner.index.lock().add(&slot);
         }
@@ -171,14 +170,10 @@ fn leave(core: &Core, slot: &Arc<Slot>, now: Timestamp) {
     if slot.due(now).is_some() {
         return;
     }
-    core.capacity.leave(&slot.identity, bytes(slot));
+    core.capacity.leave(&slot.identity, slot.bytes());
     if !slot.identity.owner.is_anonymous() {
         slot.identity.owner.index.lock().remove(slot);
     }
-}
-
-fn bytes(slot: &Slot) -> u64 {
-    slot.peek().map_or(0, |committed| committed.bytes)
 }
 
 /// Why a record is refused; its place in the file is added by who reads it.

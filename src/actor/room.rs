@@ -49,7 +49,7 @@ pub(crate) fn for_growth(
     met: LimitExceeded,
 ) -> Result<(), LimitExceeded> {
     let owner = &*slot.identity.owner;
-    let before = slot.peek().map_or(0, |committed| committed.bytes);
+    let before = slot.bytes();
     let asker = Asker { owner, need: Need::growth(next.bytes.saturating_sub(before)), spared: Some(slot) };
     match met.limit {
         Limit::OwnerBytes => asker.make_room(core, Scope::Own(owner)),
@@ -114,7 +114,7 @@ impl Asker<'_> {
             if evicts {
                 // Nobody is evicted in vain. A bucket that grows is among what is kept already.
                 let own = self.spared.filter(|slot| slot.identity.role == Role::Session);
-                let own = own.and_then(|slot| slot.peek()).map_or(0, |committed| committed.bytes);
+                let own = own.map_or(0, |slot| slot.bytes());
                 let never = Scope::both(self.owner).find_map(|scope| scope.never_fits(core, self.need, own));
                 if let Some(limit) = never {
                     return Err(limit);

@@ -115,6 +115,11 @@ impl Slot {
         }
     }
 
+    /// The bytes of the committed state; none once ended.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.peek().map_or(0, |committed| committed.bytes)
+    }
+
     /// How the session ended, if it has.
     pub(crate) fn ended(&self) -> Option<Ended> {
         match &*self.cell.lock() {

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 
 use super::proving::{Verdict, caught, holds, service};
+use super::random::Random;
 use crate::actor::core::Core;
 use crate::actor::mailbox::Mailbox;
 use crate::actor::new_session::NewSession;
@@ -82,14 +83,6 @@ fn offer(session: &Session, alive: &Arc<AtomicU64>, waits: bool) -> Pending {
     Box::pin(async move { if waits { session.update(run).await } else { session.try_update(run).await } })
 }
 
-/// Numbers that a seed repeats (splitmix64).
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
 /// Nothing of a flood is held past a cap.
 fn within(core: &Core, slot: &Slot, alive: &AtomicU64) -> Result<(), String> {
     let (accepted, in_line) = core.in_flight.counts();
@@ -106,7 +99,8 @@ fn within(core: &Core, slot: &Slot, alive: &AtomicU64) -> Result<(), String> {
 }
 
 /// Ten times what two sessions have room for is offered while nobody runs them: the rest is shed at once, and told why.
-fn flood(mut seed: u64, bugs: &[Bug]) -> Verdict {
+fn flood(seed: u64, bugs: &[Bug]) -> Verdict {
+    let mut random = Random(seed);
     run(async {
         let (service, session) = small(bugs).await;
         let core = service.core();
@@ -120,7 +114,7 @@ fn flood(mut seed: u64, bugs: &[Bug]) -> Verdict {
             let (flooded, slot) = session(subject).await;
             tokens.push(Mailbox::try_run(core, &slot).unwrap());
             for _ in 0..TIMES * (TURNS + LINE) {
-                let mut offered = offer(&flooded, &alive, !next(&mut seed).is_multiple_of(4));
+                let mut offered = offer(&flooded, &alive, random.below(4) != 0);
                 match poll(&mut offered) {
                     Poll::Pending => kept.push(offered),
                     Poll::Ready(Err(UpdateError::Overloaded { .. })) => shed += 1,
@@ -138,7 +132,7 @@ fn flood(mut seed: u64, bugs: &[Bug]) -> Verdict {
         let total = kept.len();
         let mut left = Vec::new();
         for waiting in kept {
-            if !next(&mut seed).is_multiple_of(3) {
+            if random.below(3) != 0 {
                 left.push(tokio::spawn(waiting));
             }
         }
@@ -159,7 +153,8 @@ fn flood(mut seed: u64, bugs: &[Bug]) -> Verdict {
 }
 
 /// A quiet session's update is answered in the poll that asked, with no turn of a flooded session in between.
-fn quiet(mut seed: u64, bugs: &[Bug]) -> Verdict {
+fn quiet(seed: u64, bugs: &[Bug]) -> Verdict {
+    let mut random = Random(seed);
     run(async {
         let (service, session) = small(bugs).await;
         let core = service.core();
@@ -184,8 +179,8 @@ fn quiet(mut seed: u64, bugs: &[Bug]) -> Verdict {
         let (mut full, mut between) = (0_u64, 0_u64);
         for _ in 0..1_000 {
             // Now and then nobody runs the flooded session for a while, so that its mailbox fills to the brim.
-            let token = next(&mut seed).is_multiple_of(2).then(|| Mailbox::try_run(core, &slot)).flatten();
-            for _ in 0..next(&mut seed) % 4 {
+            let token = (random.below(2) == 0).then(|| Mailbox::try_run(core, &slot)).flatten();
+            for _ in 0..random.below(4) {
                 tokio::task::yield_now().await;
             }
             full += u64::from(slot.mailbox.waiting() as u64 == TURNS);

@@ -1,9 +1,8 @@
 //! Caps hold, and who goes at one is who should: random steps against a model of plain vectors.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::hand::Hand;
 use super::proving::{Verdict, caught, holds, service};
 use super::random::Random;
 use crate::actor::new_session::NewSession;
@@ -13,28 +12,12 @@ use crate::error::{CreateError, EndReason, Limit, LimitExceeded, UpdateError};
 use crate::principal::Principal;
 use crate::service::SessionService;
 use crate::session::Session;
-use crate::time::{Clock, TimeSource, Timestamp};
 
 const SESSIONS: u64 = 6;
 const OWN_SESSIONS: u64 = 4;
 const BYTES: u64 = 2_048;
 const OWN_BYTES: u64 = 1_024;
 const STEPS: u64 = 400;
-
-#[derive(Clone)]
-struct Hand(Arc<AtomicU64>);
-
-impl Hand {
-    fn forward(&self, seconds: u64) {
-        self.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
-    }
-}
-
-impl TimeSource for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
-    }
-}
 
 /// One live session as the model sees it; times in seconds.
 struct Row {
@@ -212,7 +195,7 @@ async fn step(service: &SessionService, model: &mut Model, random: &mut Random) 
         let hand = model.hand.clone();
         let got = session.update(move |draft| {
             for other in &others {
-                hand.forward(1);
+                hand.advance(Duration::from_secs(1));
                 other.touch().map_err(|ended| format!("a use in the middle of an update: {ended}"))?;
             }
             draft.set("k", &"x".repeat(length as usize)).map_err(|error| error.to_string())
@@ -264,9 +247,9 @@ fn agrees(seed: u64, bugs: &[Bug]) -> Verdict {
         let mut figures = (0, 0, 0);
         for evicts in [true, false] {
             let mut random = Random(seed);
-            let hand = Hand(Arc::new(AtomicU64::new(1_700_000_000_000_000)));
+            let hand = Hand::new();
             let builder = SessionService::builder()
-                .clock(Clock::from_source(hand.clone()))
+                .clock(hand.clock())
                 .at_capacity(if evicts { AtCapacity::Evict } else { AtCapacity::Reject })
                 .max_sessions(SESSIONS)
                 .max_sessions_per_owner(OWN_SESSIONS)
@@ -279,7 +262,7 @@ fn agrees(seed: u64, bugs: &[Bug]) -> Verdict {
             for number in 0..STEPS {
                 // At least a second a step, so that no two were used at the same time.
                 let seconds = if random.below(20) == 0 { 1 + random.below(60) } else { 1 };
-                model.hand.forward(seconds);
+                model.hand.advance(Duration::from_secs(seconds));
                 model.now += seconds;
                 let stepped = step(&service, &mut model, &mut random).await;
                 model.expire();
