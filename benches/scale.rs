@@ -9,7 +9,8 @@
 //! A session is ten keys, 919 bytes of keys and JSON; an owner has a hundred of them. The figures of the papers are of
 //! `--sessions 1000000` on a quiet machine; 8,000,000 take about 12 GiB of memory and 10 GB of disk. The ratio to the
 //! baseline is what carries over to another machine. Other tasks are one thread of updates at a fixed rate of 64,000 a
-//! second, each timed from when it was due; it spins while it waits, so with it there is one core less.
+//! second, each timed from when it was due; it spins while it waits, so with it there is one core less. Rows "on a
+//! processor" leave out what that thread waited for one: with two cores and three threads the rest is the machine's.
 //!
 //! State is checked after each part: a bench that lost a session has no figure to give.
 
@@ -29,6 +30,8 @@ mod machine;
 mod parts;
 #[path = "scale/probe.rs"]
 mod probe;
+#[path = "common/processor.rs"]
+mod processor;
 #[path = "scale/raw.rs"]
 mod raw;
 

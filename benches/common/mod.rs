@@ -4,6 +4,7 @@
 
 pub(crate) mod actor;
 pub(crate) mod open_loop;
+pub(crate) mod processor;
 pub(crate) mod random;
 pub(crate) mod session;
 

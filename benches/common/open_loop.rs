@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 
+use super::processor::Processor;
+
 /// The longest answer that is told: a minute, in nanoseconds.
 const LONGEST: u64 = 60_000_000_000;
 /// Callers that may wait at a time, as a server caps its connections. Calls that are due meanwhile are made late, and
@@ -24,44 +26,56 @@ pub(crate) struct Schedule {
     /// Threads that make calls when their time has come.
     pub(crate) pacers: u64,
     pub(crate) time: Duration,
+    /// Calls made before, as fast as they go, that are not timed: the memory that a thread allocates is new to it, and to
+    /// the machine, until it has replaced what others made.
+    pub(crate) warm_up: u64,
     /// Whether each call is a task from its start. Else it becomes one when it has to wait, so that a call that needs
     /// no task does not pay for one.
     pub(crate) spawned: bool,
 }
 
 impl Schedule {
-    /// All calls that it makes; each has a number below this.
+    /// All calls that it makes, those before it is timed first; each has a number below this.
     pub(crate) fn calls(self) -> u64 {
-        (self.rate as f64 * self.time.as_secs_f64()) as u64
+        self.warm_up + (self.rate as f64 * self.time.as_secs_f64()) as u64
     }
+}
+
+/// How late answers were, in nanoseconds.
+#[derive(Clone)]
+pub(crate) struct Answers {
+    /// From when each call was due.
+    pub(crate) all: Histogram<u64>,
+    /// The same without what the pacer's thread waited for a processor, of calls that never left it.
+    pub(crate) own: Histogram<u64>,
 }
 
 /// What a schedule has seen.
 struct Seen {
-    answers: Mutex<Histogram<u64>>,
+    answers: Mutex<Answers>,
     waiting: AtomicU64,
 }
 
 impl Seen {
     fn answered(&self, due: Instant) {
-        self.answers.lock().saturating_record(due.elapsed().as_nanos() as u64);
+        self.answers.lock().all.saturating_record(due.elapsed().as_nanos() as u64);
     }
 }
 
 /// Makes all calls and gives the times from when each was due to its answer, in nanoseconds. `call` tells beside each
 /// whether its time counts.
-pub(crate) async fn run<F, Fut>(schedule: Schedule, call: F) -> Histogram<u64>
+pub(crate) async fn run<F, Fut>(schedule: Schedule, call: F) -> Answers
 where
     F: Fn(u64) -> (bool, Fut) + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let histogram = Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds are in order");
-    let seen = Arc::new(Seen { answers: Mutex::new(histogram), waiting: AtomicU64::new(0) });
-    let (call, started) = (Arc::new(call), Instant::now() + Duration::from_millis(1));
+    let [all, own] = [(); 2].map(|()| Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds are in order"));
+    let seen = Arc::new(Seen { answers: Mutex::new(Answers { all, own }), waiting: AtomicU64::new(0) });
+    let call = Arc::new(call);
     let pacers: Vec<_> = (0..schedule.pacers)
         .map(|pacer| {
             let (call, seen) = (Arc::clone(&call), Arc::clone(&seen));
-            tokio::task::spawn_blocking(move || pace(schedule, pacer, started, &*call, &seen))
+            tokio::task::spawn_blocking(move || pace(schedule, pacer, &*call, &seen))
         })
         .collect();
     for pacer in pacers {
@@ -75,23 +89,35 @@ where
 }
 
 /// Runs on a thread of its own: a task that waits for its time would have to let others run, and be late itself.
-fn pace<F, Fut>(schedule: Schedule, pacer: u64, started: Instant, call: &F, seen: &Arc<Seen>)
+fn pace<F, Fut>(schedule: Schedule, pacer: u64, call: &F, seen: &Arc<Seen>)
 where
     F: Fn(u64) -> (bool, Fut),
     Fut: Future<Output = ()> + Send + 'static,
 {
     let between = Duration::from_secs(1).as_nanos() as u64 / schedule.rate;
-    let mut context = Context::from_waker(Waker::noop());
+    let (mut context, mut processor) = (Context::from_waker(Waker::noop()), Processor::of_this_thread());
+    let mut started = Instant::now();
     for number in (pacer..schedule.calls()).step_by(schedule.pacers as usize) {
-        let due = started + Duration::from_nanos(number * between);
+        let due = match number.checked_sub(schedule.warm_up) {
+            Some(number) => started + Duration::from_nanos(number * between),
+            None => {
+                started = Instant::now();
+                started
+            }
+        };
         while Instant::now() < due || seen.waiting.load(Ordering::Relaxed) >= CALLERS {
             std::hint::spin_loop();
         }
         let (timed, future) = call(number);
+        let timed = timed && number >= schedule.warm_up;
         let mut future = Box::pin(future);
         if !schedule.spawned && future.as_mut().poll(&mut context).is_ready() {
+            let late = due.elapsed();
+            let own = processor.without_waits(late);
             if timed {
-                seen.answered(due);
+                let mut answers = seen.answers.lock();
+                answers.all.saturating_record(late.as_nanos() as u64);
+                answers.own.saturating_record(own.as_nanos() as u64);
             }
             continue;
         }

@@ -10,7 +10,7 @@ use sessile::{Session, SessionService};
 
 use super::load::{self, BYTES};
 use super::machine::{self, Watch, plain, row};
-use super::probe::{self, Probe};
+use super::probe::{self, Probe, Times};
 use super::raw;
 
 /// How long other tasks are watched while nothing runs.
@@ -140,7 +140,7 @@ pub(crate) async fn restored(sessions: u64, folder: &Path) {
 }
 
 /// What updates take while nothing runs.
-fn watched(held: &[Session]) -> Histogram<u64> {
+fn watched(held: &[Session]) -> Times {
     let probe = Probe::start(held);
     std::thread::sleep(CALM);
     probe.stop()

@@ -8,14 +8,35 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use sessile::Session;
 
+use super::processor::Processor;
 use super::{load, machine};
 
 const PER_SECOND: u32 = 64_000;
 
+/// How long updates took, in nanoseconds.
+pub(crate) struct Times {
+    /// From when each was due.
+    all: Histogram<u64>,
+    /// The same without what their thread waited for a processor: what is left is the service's own.
+    own: Histogram<u64>,
+}
+
+impl Times {
+    fn new() -> Self {
+        let [all, own] = [(); 2].map(|()| Histogram::new(3).expect("a histogram"));
+        Self { all, own }
+    }
+
+    /// How many updates there were.
+    pub(crate) fn len(&self) -> u64 {
+        self.all.len()
+    }
+}
+
 /// A thread of updates, until it is stopped.
 pub(crate) struct Probe {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Histogram<u64>>,
+    thread: JoinHandle<Times>,
 }
 
 impl Probe {
@@ -30,14 +51,14 @@ impl Probe {
     }
 
     /// How long the updates took.
-    pub(crate) fn stop(self) -> Histogram<u64> {
+    pub(crate) fn stop(self) -> Times {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("the updates went well")
     }
 }
 
-async fn run(held: &[Session], stop: &AtomicBool) -> Histogram<u64> {
-    let mut times = Histogram::new(3).expect("a histogram");
+async fn run(held: &[Session], stop: &AtomicBool) -> Times {
+    let (mut times, mut processor) = (Times::new(), Processor::of_this_thread());
     let gap = Duration::from_secs(1) / PER_SECOND;
     let (mut due, mut at) = (Instant::now(), 0_usize);
     while !stop.load(Ordering::Relaxed) {
@@ -47,22 +68,21 @@ async fn run(held: &[Session], stop: &AtomicBool) -> Histogram<u64> {
         // A step that visits all in an order that no cache foresees.
         at = (at + 7_919) % held.len();
         held[at].increment(&load::key(0), 1).await.expect("updates");
-        times.record(due.elapsed().as_nanos() as u64).expect("records");
+        let late = due.elapsed();
+        times.all.record(late.as_nanos() as u64).expect("records");
+        times.own.record(processor.without_waits(late).as_nanos() as u64).expect("records");
         due += gap;
     }
     times
 }
 
 /// Rows of what updates took beside some work, and without it.
-pub(crate) fn rows(what: &str, with: &Histogram<u64>, without: &Histogram<u64>) {
+pub(crate) fn rows(what: &str, with: &Times, without: &Times) {
     for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)] {
         let micros = |times: &Histogram<u64>| times.value_at_quantile(quantile) as f64 / 1e3;
-        machine::row(
-            &format!("update {name} {what}"),
-            micros(with),
-            micros(without),
-            "us",
-            "the same, nothing running",
-        );
+        let name = format!("update {name} {what}");
+        machine::row(&name, micros(&with.all), micros(&without.all), "us", "the same, nothing running");
+        let name = format!("{name}, on a processor");
+        machine::row(&name, micros(&with.own), micros(&without.own), "us", "the same, nothing running");
     }
 }

@@ -1,0 +1,45 @@
+//! What a thread waited for a processor: lateness that the machine made, and not what is measured.
+
+use std::fs;
+use std::time::Duration;
+
+/// A call later than the one before it by this much is looked into.
+const JUMP: Duration = Duration::from_micros(20);
+
+/// Tells how late calls of one thread would have been had it always had a processor.
+pub(crate) struct Processor {
+    /// All that this thread has waited for one so far.
+    waited: Duration,
+    /// What of it the schedule is still behind by.
+    owed: Duration,
+    last: Duration,
+}
+
+impl Processor {
+    /// For the calling thread, and for it alone.
+    pub(crate) fn of_this_thread() -> Self {
+        Self { waited: waited(), owed: Duration::ZERO, last: Duration::ZERO }
+    }
+
+    /// How late a call was, without what the thread waited for a processor while it was behind its schedule.
+    pub(crate) fn without_waits(&mut self, late: Duration) -> Duration {
+        // A system call, so only where something has happened.
+        if late > self.last + JUMP {
+            let waited = waited();
+            self.owed += waited.saturating_sub(self.waited);
+            self.waited = waited;
+        }
+        let own = late.saturating_sub(self.owed);
+        // What the schedule has caught up with since counts for nothing later.
+        self.owed = self.owed.min(late);
+        self.last = late;
+        own
+    }
+}
+
+/// Time in which this thread could run and was not let; the second field of its scheduler's figures, in nanoseconds.
+fn waited() -> Duration {
+    let figures = fs::read_to_string("/proc/thread-self/schedstat").expect("this system tells");
+    let waited = figures.split_whitespace().nth(1).and_then(|figure| figure.parse().ok());
+    Duration::from_nanos(waited.expect("a number"))
+}
