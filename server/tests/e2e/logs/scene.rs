@@ -131,7 +131,8 @@ fn known(
     told.credentials.plant("a protocol session", number, &own);
     legacy.set(&Value::Null, &key, json!(value));
     let foreign = told.credentials.secret("a handle that nobody minted", number);
-    let mistyped = format!("{}7z", &id[..id.len() - 2]);
+    let (rest, last) = id.split_at(id.len() - 1);
+    let mistyped = format!("{rest}{}", if last == "7" { "z" } else { "7" });
     let (hers, connected) = before.unwrap_or_else(|| (json!(foreign), foreign.clone()));
     for era in Era::BOTH {
         let mut raw = if era == Era::Legacy {
