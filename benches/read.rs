@@ -39,6 +39,8 @@ fn hot(criterion: &mut Criterion, session: &Session, map: &DashMap<String, Arc<V
     group.bench_function("raw: DashMap get and Arc clone", |bench| {
         bench.iter(|| map.get(black_box(first)).map(|found| Arc::clone(found.value())));
     });
+    // No more than the raw structure gives: a reference to the state, with nothing looked up in it.
+    group.bench_function("held, the revision alone", |bench| bench.iter(|| black_box(session).read()));
     group.bench_function("held, one key as text", |bench| bench.iter(|| text(session)));
     group.bench_function("held, one key as a type", |bench| {
         bench.iter(|| {
@@ -71,6 +73,13 @@ fn random(criterion: &mut Criterion, runtime: &Runtime, many: &Many) {
             one(runtime, iterations, move |caller, number| async move {
                 let id = sessions[place(caller, number, SESSIONS)].id().as_str();
                 black_box(map.get(id).map(|found| Arc::clone(found.value())));
+            })
+        });
+    });
+    group.bench_function("held, the revision alone", |bench| {
+        bench.iter_custom(|iterations| {
+            one(runtime, iterations, move |caller, number| async move {
+                black_box(sessions[place(caller, number, SESSIONS)].read()).expect("the session lives");
             })
         });
     });

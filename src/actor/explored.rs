@@ -1,5 +1,5 @@
-//! A model checker under the mailbox: where one explores, the mailbox's lock and the threads that a run token moves to
-//! are the checker's. Everything else, the protocol above all, is the code that ships.
+//! A model checker under slots and mailboxes: where one explores, their locks and the threads that a run token moves to are
+//! the checker's. Everything else, the protocol above all, is the code that ships.
 
 use std::cell::{Cell, RefCell};
 use std::ops::{Deref, DerefMut};
@@ -10,6 +10,8 @@ use super::token::{ACTOR_BUDGET, Ran, Token};
 
 thread_local! {
     static EXPLORING: Cell<bool> = const { Cell::new(false) };
+    /// Whether the next lock of a slot is taken twice.
+    static TWICE: Cell<bool> = const { Cell::new(false) };
     /// The threads that run tokens moved to.
     static STARTED: RefCell<Vec<JoinHandle<()>>> = const { RefCell::new(Vec::new()) };
 }
@@ -46,32 +48,66 @@ fn start(work: impl FnOnce() + Send + 'static) {
     STARTED.with_borrow_mut(|started| started.push(thread));
 }
 
+/// Plants a bug in what is done next, up to its first lock of a slot: it looks under one lock and writes under another.
+pub(crate) fn in_two_locks<R>(change: impl FnOnce() -> R) -> R {
+    TWICE.set(true);
+    let result = change();
+    TWICE.set(false);
+    result
+}
+
 /// A lock: parking_lot's, or the checker's for what is made while it explores.
 pub(crate) enum Mutex<T> {
     Real(parking_lot::Mutex<T>),
-    Explored(shuttle::sync::Mutex<T>),
+    /// With the way to copy what is in it, if a bug may be planted there.
+    Explored(shuttle::sync::Mutex<T>, Option<fn(&T) -> T>),
 }
 
 pub(crate) enum Guard<'a, T> {
     Real(parking_lot::MutexGuard<'a, T>),
     Explored(shuttle::sync::MutexGuard<'a, T>),
+    Twice(Twice<'a, T>),
+}
+
+/// A copy of what was under a lock, written back under the same lock taken anew.
+pub(crate) struct Twice<'a, T> {
+    lock: &'a shuttle::sync::Mutex<T>,
+    copy: T,
+    back: fn(&T) -> T,
+    written: bool,
 }
 
 impl<T: Default> Default for Mutex<T> {
     fn default() -> Self {
         match EXPLORING.get() {
             false => Self::Real(parking_lot::Mutex::default()),
-            true => Self::Explored(shuttle::sync::Mutex::new(T::default())),
+            true => Self::Explored(shuttle::sync::Mutex::new(T::default()), None),
         }
     }
+}
+
+impl<T: Clone> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        match EXPLORING.get() {
+            false => Self::Real(parking_lot::Mutex::new(value)),
+            true => Self::Explored(shuttle::sync::Mutex::new(value), Some(T::clone)),
+        }
+    }
+}
+
+/// Not poisoned by panics, as parking_lot's is not.
+fn locked<T>(lock: &shuttle::sync::Mutex<T>) -> shuttle::sync::MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 impl<T> Mutex<T> {
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         match self {
             Self::Real(lock) => Guard::Real(lock.lock()),
-            // Not poisoned by panics, as parking_lot's is not.
-            Self::Explored(lock) => Guard::Explored(lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner)),
+            Self::Explored(lock, copy) => match copy.filter(|_| TWICE.take()) {
+                None => Guard::Explored(locked(lock)),
+                Some(back) => Guard::Twice(Twice { copy: back(&locked(lock)), lock, back, written: false }),
+            },
         }
     }
 }
@@ -83,6 +119,7 @@ impl<T> Deref for Guard<'_, T> {
         match self {
             Self::Real(guard) => guard,
             Self::Explored(guard) => guard,
+            Self::Twice(twice) => &twice.copy,
         }
     }
 }
@@ -92,6 +129,18 @@ impl<T> DerefMut for Guard<'_, T> {
         match self {
             Self::Real(guard) => guard,
             Self::Explored(guard) => guard,
+            Self::Twice(twice) => {
+                twice.written = true;
+                &mut twice.copy
+            }
+        }
+    }
+}
+
+impl<T> Drop for Twice<'_, T> {
+    fn drop(&mut self) {
+        if self.written {
+            *locked(self.lock) = (self.back)(&self.copy);
         }
     }
 }

@@ -8,6 +8,7 @@ use super::core::Core;
 use super::measure::{check_names, metadata_of, owner_key, principal_of};
 use super::owners::OwnerSlot;
 use super::planted::Bug;
+use super::set_back::SetBack;
 use super::slot::{Identity, Role, Slot};
 use super::tombstones::Tombstone;
 use crate::config::AtCapacity;
@@ -108,8 +109,8 @@ pub(crate) fn unearth(record: &TombstoneRecord) -> Tombstone {
 
 /// Builds the slot of a recorded session. It is in no table yet.
 ///
-/// A deadline is the lesser of the recorded one and now plus the session's own timeout, so that a wall clock that went
-/// back lengthens no life.
+/// A deadline is the lesser of the recorded one and now plus what was left of the session's own timeout when the file was
+/// written, so that a wall clock that went back lengthens no life.
 pub(crate) fn revive(
     core: &Core,
     record: &SessionRef<'_>,
@@ -119,15 +120,25 @@ pub(crate) fn revive(
     let owner = owner_of(core, record);
     let digest = SessionDigest(record.digest);
     check_names(record, &owner.key)?;
-    let created_at = Timestamp::from_micros(record.created_at);
-    let ends_at =
-        record.ends_at.map(Timestamp::from_micros).map(|ends_at| ends_at.min(now.after(ends_at.since(created_at))));
-    let lifetime = Lifetime { idle: record.idle_timeout.map(Duration::from_micros), ends_at };
     let metadata = metadata_of(record)?;
-    let entries = Entries::from_packed(record.entries).map_err(|error| error.to_string())?;
+    let mut entries = Entries::from_packed(record.entries).map_err(|error| error.to_string())?;
+    let [mut created_at, mut last_active] = [record.created_at, record.last_active_at].map(Timestamp::from_micros);
+    let idle = record.idle_timeout.map(Duration::from_micros);
+    let mut lifetime = Lifetime { idle, ends_at: record.ends_at.map(Timestamp::from_micros) };
+    let set_back = SetBack::of(saved_at, now).filter(|_| !core.planted(Bug::RestoreTrustsClock));
+    if let Some(set_back) = set_back {
+        (lifetime, last_active) = set_back.life(lifetime, last_active);
+        created_at = set_back.past(created_at);
+        entries = set_back.entries(&entries);
+    }
+    lifetime.ends_at = lifetime.ends_at.map(|ends_at| ends_at.min(now.after(ends_at.since(created_at))));
     // Zero stands for an entry that has expired; a wall clock that shows zero must not make one of those.
     let used_at = |last: u64| if last == 0 { 0 } else { last.min(now.as_micros()).max(1) };
-    let used: BTreeMap<_, _> = record.sliding.iter().map(|used| (used.key, used_at(used.last_used))).collect();
+    let last_used = |used: &SlidingRecord<&str>| match set_back {
+        Some(set_back) => set_back.last_use(&entries, used),
+        None => used_at(used.last_used),
+    };
+    let used: BTreeMap<_, _> = record.sliding.iter().map(|used| (used.key, last_used(used))).collect();
     let last_use = |key: &str| used.get(key).copied().map(Timestamp::from_micros);
     let revision = Revision::new(record.revision);
     let committed = Committed::restored(revision, entries, metadata, lifetime, saved_at.min(now), last_use);
@@ -147,7 +158,7 @@ pub(crate) fn revive(
         owner,
         created_at,
     };
-    let last_active = match Timestamp::from_micros(record.last_active_at).min(now) {
+    let last_active = match last_active.min(now) {
         _ if core.planted(Bug::LastUseNotPersisted) => identity.created_at.min(now),
         _ if core.planted(Bug::DeadlineFromRestore) => now,
         last if core.planted(Bug::RestoreRevives) && lifetime.ended(last, now).is_some() => now,

@@ -1,6 +1,7 @@
 //! The bounded queue of a session's turns. It lives in the slot, so nothing is lost while no actor runs.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -82,7 +83,16 @@ impl Inner {
 }
 
 /// One place in a mailbox; it travels inside the turn and frees the place when the turn is done or dropped.
-pub(crate) struct Permit(#[expect(dead_code, reason = "held to be dropped")] Option<OwnedSemaphorePermit>);
+pub(crate) struct Permit(Option<OwnedSemaphorePermit>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        // Wakes whoever is next in line, here and now, and a waker may be anybody's code: the place is free by then, and
+        // neither this turn nor those behind it are to fall for it.
+        let permit = self.0.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(permit)));
+    }
+}
 
 /// One caller in line for a place; leaves the line when dropped.
 struct Waiting<'a>(&'a Mailbox);
@@ -231,7 +241,10 @@ impl Mailbox {
             inner.failed_starts = 0;
             inner.lane.as_mut().map(|lane| std::mem::take(&mut lane.queue))
         };
-        drop(turns);
+        // One by one: to drop a turn wakes its caller, and a second panic in the midst of one would end the process.
+        for turn in turns.into_iter().flatten() {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(turn)));
+        }
     }
 
     /// Callers in line for a place.

@@ -28,6 +28,7 @@ pub(crate) mod registry;
 pub(crate) mod restore;
 pub(crate) mod room;
 pub(crate) mod sabotage;
+pub(crate) mod set_back;
 pub(crate) mod slot;
 pub(crate) mod snapshotter;
 pub(crate) mod supervisor;

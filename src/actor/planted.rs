@@ -85,6 +85,8 @@ pub(crate) enum Bug {
     PurgeBumpsRevision,
     /// A restore counts the idle timeout from its own time.
     DeadlineFromRestore,
+    /// A restore asks its own clock alone what has expired, and how long the rest has left.
+    RestoreTrustsClock,
     /// Files do not hold when a session was last used.
     LastUseNotPersisted,
     /// A sweep keeps owners that have nothing any more.

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+#[cfg(not(test))]
 use parking_lot::Mutex;
 
+#[cfg(test)]
+use super::explored::Mutex;
 use super::mailbox::Mailbox;
 use super::owners::OwnerSlot;
 use crate::error::{EndReason, Ended};
@@ -52,6 +55,7 @@ pub(crate) struct Slot {
 const NEVER: u64 = u64::MAX;
 
 /// Held for the clone or the swap of a pointer alone; no user code ever runs under it.
+#[cfg_attr(test, derive(Clone))]
 enum Cell {
     Live(Arc<Committed>),
     Ended(Ended),

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::runtime::Handle;
 
@@ -22,7 +22,11 @@ use crate::telemetry::Telemetry;
 use crate::time::Clock;
 
 async fn started() -> (Arc<Core>, Arc<Slot>) {
-    let core = Arc::new(Core::new(Config::default(), Clock::system(), Telemetry::register(&[]), Handle::current()));
+    started_with(Config::default()).await
+}
+
+async fn started_with(config: Config) -> (Arc<Core>, Arc<Slot>) {
+    let core = Arc::new(Core::new(config, Clock::system(), Telemetry::register(&[]), Handle::current()));
     supervisor::start(&core).await.unwrap();
     let principal = Principal::new("i", "s");
     let creator = Creator { key: principal.key(), principal: Some(&principal) };
@@ -103,6 +107,47 @@ async fn a_token_dropped_anywhere_arms_the_mailbox_anew() {
         turn.await.unwrap();
     }
     assert_eq!(count(&core, &slot).await.unwrap().value, 6);
+}
+
+/// Panics when it is to wake somebody.
+struct Alarm;
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        panic!("planted in a waker");
+    }
+}
+
+/// One turn in a mailbox of one place, and one caller in line for it whose waker panics.
+async fn one_queued_and_one_in_line() -> (Arc<Core>, Arc<Slot>, super::token::Token, Counted, Counted) {
+    let (core, slot) = started_with(Config { mailbox_turns: 1, ..Config::default() }).await;
+    let token = Mailbox::try_run(&core, &slot).unwrap();
+    let queued = waiting(&core, &slot, 1).pop().unwrap();
+    let mut in_line = count(&core, &slot);
+    assert!(in_line.as_mut().poll(&mut Context::from_waker(&Arc::new(Alarm).into())).is_pending());
+    assert_eq!(slot.mailbox.in_line(), 1);
+    (core, slot, token, queued, in_line)
+}
+
+#[tokio::test]
+async fn a_panicking_waker_of_one_in_line_costs_nobody_else_an_answer() {
+    let (core, slot, token, queued, in_line) = one_queued_and_one_in_line().await;
+    token.finish();
+    assert_eq!(queued.await.unwrap().value, 1);
+    assert_eq!(in_line.await.unwrap().value, 2);
+    assert_eq!(count(&core, &slot).await.unwrap().value, 3);
+    core.in_flight.settled().await;
+}
+
+#[tokio::test]
+async fn a_panicking_waker_of_one_in_line_keeps_no_turn_from_being_given_up() {
+    let (core, slot, token, queued, in_line) = one_queued_and_one_in_line().await;
+    core.stop();
+    drop(token);
+    assert!(matches!(queued.await, Err(UpdateError::Stopping)));
+    assert!(matches!(in_line.await, Err(UpdateError::Stopping)));
+    assert_eq!((slot.mailbox.waiting(), slot.mailbox.free(1)), (0, 1));
+    core.in_flight.settled().await;
 }
 
 #[tokio::test]

@@ -28,6 +28,10 @@ struct Kept {
     last: u64,
     /// The ttl of its sliding entry, and when that was last used.
     sliding: (u64, u64),
+    /// When its entry with an absolute ttl expires.
+    stands: u64,
+    /// Whether its end was found before the stop.
+    noticed: bool,
 }
 
 fn alice() -> Principal {
@@ -49,21 +53,30 @@ async fn restart(seed: u64, shift: i64, bugs: &[Bug]) -> Verdict {
         let (id, now, ttl) = (format!("s{number}"), hand.micros(), 30 + random.below(3_000));
         let session = first.owner(&alice()).create_with_id(&id, new).await.unwrap();
         session.set_with("slides", &1, Ttl::Sliding(secs(ttl))).await.unwrap();
-        let (idle, ends_at) = (idle * SECOND, now + lifetime * SECOND);
-        kept.insert(id, Kept { created: now, idle, ends_at, last: now, sliding: (ttl * SECOND, now) });
+        let stands = 30 + random.below(3_000);
+        session.set_with("stands", &1, Ttl::Absolute(secs(stands))).await.unwrap();
+        let (idle, ends_at, stands) = (idle * SECOND, now + lifetime * SECOND, now + stands * SECOND);
+        let one = Kept { created: now, idle, ends_at, last: now, sliding: (ttl * SECOND, now), stands, noticed: false };
+        kept.insert(id, one);
         hand.advance(secs(random.below(120)));
         // Some earlier one is read, and lives on for that.
         let earlier = format!("s{}", random.below(number + 1));
-        if let Ok(session) = first.owner(&alice()).open(&earlier).await {
-            let used = session.get::<u8>("slides").unwrap().is_some();
-            let kept = kept.get_mut(&earlier).unwrap();
-            kept.last = hand.micros();
-            kept.sliding.1 = if used { hand.micros() } else { kept.sliding.1 };
+        let kept = kept.get_mut(&earlier).unwrap();
+        match first.owner(&alice()).open(&earlier).await {
+            Ok(session) => {
+                let used = session.get::<u8>("slides").unwrap().is_some();
+                kept.last = hand.micros();
+                kept.sliding.1 = if used { hand.micros() } else { kept.sliding.1 };
+            }
+            Err(_) => kept.noticed = true,
         }
     }
-    // Whatever has expired by now is found now: it stays ended, however far the clock goes back.
-    first.operator().sweep().await.unwrap();
     let stopped = hand.micros();
+    // What has expired by now stays ended, however far the clock goes back: whether it is found now or at the restart.
+    if random.below(2) == 0 {
+        first.operator().sweep().await.unwrap();
+        kept.values_mut().for_each(|kept| kept.noticed |= deadline(kept.last + kept.idle, kept.ends_at).0 <= stopped);
+    }
     first.drain().await.unwrap();
     drop(first);
     let now = stopped.saturating_add_signed(shift);
@@ -71,14 +84,20 @@ async fn restart(seed: u64, shift: i64, bugs: &[Bug]) -> Verdict {
     let second = service(builder().clock(hand.clock()).snapshots(folder.path()), bugs).await;
     let behind = stopped.checked_sub(now).filter(|behind| *behind > 0).map(Duration::from_micros);
     expect("how far the clock is behind", second.restored().clock_behind, behind)?;
-    let mut lived = 0;
+    // As far back as the clock went.
+    let back = |at: u64| at.saturating_sub(stopped.saturating_sub(now));
+    let carried = |at: u64| if now < stopped { now + at.saturating_sub(stopped) } else { at };
+    let (mut lived, mut unnoticed, later) = (0, 0, now + random.below(2 * 3_600) * SECOND);
+    let mut standing = Vec::new();
     for (id, kept) in kept {
         let here = format!("{id}, restarted {shift} us later");
         let before = deadline(kept.last + kept.idle, kept.ends_at);
-        // The lesser of the recorded deadline and now plus the timeout; time spent down counts.
-        let after = deadline(kept.last.min(now) + kept.idle, kept.ends_at.min(now + (kept.ends_at - kept.created)));
-        let ended = [(before, stopped), (after, now)].into_iter().find(|(deadline, at)| deadline.0 <= *at);
-        if let Some(((at, reason), _)) = ended {
+        // What was left at the stop is left now, at most; time spent down counts.
+        let after = deadline(back(kept.last) + kept.idle, carried(kept.ends_at));
+        let at_stop = (if kept.noticed { before.0 } else { back(before.0) }, before.1);
+        let ended = if before.0 <= stopped { Some(at_stop) } else { Some(after).filter(|after| after.0 <= now) };
+        if let Some((at, reason)) = ended {
+            unnoticed += u64::from(before.0 <= stopped && !kept.noticed);
             let expected = Ended { reason, at: Timestamp::from_micros(at) };
             let found = second.owner(&alice()).open(&id).await.map(|_| ());
             expect(&here, found, Err(OpenError::Ended(expected)))?;
@@ -89,11 +108,27 @@ async fn restart(seed: u64, shift: i64, bugs: &[Bug]) -> Verdict {
         let session = second.operator().session(&id).await.map_err(|error| format!("{here}: {error}"))?;
         let expires_at = session.info().map(|info| info.expires_at);
         expect(&here, expires_at, Ok(Some(Timestamp::from_micros(after.0))))?;
+        let created = session.info().map(|info| info.created_at);
+        expect(&format!("the creation of {here}"), created, Ok(Timestamp::from_micros(back(kept.created))))?;
         let (ttl, last) = kept.sliding;
-        let slides = last + ttl > stopped && last.min(now) + ttl > now;
+        let slides = last + ttl > stopped && back(last) + ttl > now;
         expect(&format!("the sliding entry of {here}"), session.get::<u8>("slides").unwrap().is_some(), slides)?;
+        let stands = Some(carried(kept.stands)).filter(|stands| kept.stands > stopped && *stands > now);
+        expect(
+            &format!("the absolute entry of {here}"),
+            session.get::<u8>("stands").unwrap().is_some(),
+            stands.is_some(),
+        )?;
+        if after.0 > later {
+            standing.push((here, session, stands));
+        }
     }
-    Ok(format!("{lived} of {SESSIONS}"))
+    hand.set(later.max(now));
+    for (here, session, stands) in standing {
+        let found = session.get::<u8>("stands").map_err(|error| format!("{here}: {error}"))?.is_some();
+        expect(&format!("the absolute entry of {here}, later"), found, stands.is_some_and(|stands| stands > later))?;
+    }
+    Ok(format!("{lived} of {SESSIONS}, {unnoticed} found ended"))
 }
 
 fn deadline(idle: u64, end: u64) -> (u64, EndReason) {
@@ -179,7 +214,7 @@ fn thirty_days_pass_as_they_should() {
 
 #[test]
 fn each_planted_bug_lengthens_or_shortens_a_life() {
-    for bug in [Bug::DeadlineFromRestore, Bug::LastUseNotPersisted, Bug::RestoreRevives] {
+    for bug in [Bug::DeadlineFromRestore, Bug::LastUseNotPersisted, Bug::RestoreRevives, Bug::RestoreTrustsClock] {
         println!("{bug:?}");
         caught(1, |seed| restarts(seed, &[bug]));
     }

@@ -3,21 +3,19 @@
 //! The checker schedules the threads; every lock of the mailbox, every hand-over of the run token and the middle of every
 //! turn is a place where it may let another one go on. A turn that waits while nobody runs is a deadlock to it.
 
-use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use shuttle::rand::{Rng, thread_rng};
-use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 
-use super::proving::{Verdict, caught, holds, quiet_panics, service, silently};
+use super::proving::{Verdict, caught, holds, quiet_panics, service};
+use super::schedules;
 use crate::actor::core::Core;
 use crate::actor::create::{self, Creator};
 use crate::actor::end;
-use crate::actor::explored::{all_at_rest, exploring};
+use crate::actor::explored::all_at_rest;
 use crate::actor::mailbox::Mailbox;
 use crate::actor::new_session::NewSession;
 use crate::actor::planted::Bug;
@@ -58,7 +56,7 @@ impl Seen {
     }
 }
 
-/// Explores so many schedules, half of them at random and half with few but well-placed changes of thread.
+/// Explores so many schedules of clients on one mailbox.
 fn explored(seed: u64, bugs: &[Bug], schedules: usize) -> Verdict {
     quiet_panics();
     // Starts the service and then stands still: nothing runs beside what the checker schedules.
@@ -69,34 +67,15 @@ fn explored(seed: u64, bugs: &[Bug], schedules: usize) -> Verdict {
     // A token is handed over after every turn, and bugs show at each place.
     sabotage.budget.store(1, Ordering::SeqCst);
     sabotage.one_in.store(1, Ordering::SeqCst);
-    let schedulers: [Box<dyn Scheduler + Send>; 2] = [
-        Box::new(RandomScheduler::new_from_seed(seed, schedules / 2)),
-        Box::new(PctScheduler::new_from_seed(seed, 3, schedules - schedules / 2)),
-    ];
-    let mut explored = 0;
-    for scheduler in schedulers {
-        let mut config = shuttle::Config::new();
-        config.stack_size = 1 << 18;
-        if !bugs.is_empty() {
-            config.failure_persistence = shuttle::FailurePersistence::None;
+    let scene = move || explore(&core);
+    let explored = match schedules::explore(seed, schedules, !bugs.is_empty(), scene) {
+        Ok(explored) => explored,
+        Err(violated) => {
+            // What hangs on the schedule that failed must not be woken, which the end of the runtime would do.
+            std::mem::forget((runtime, service));
+            return Err(violated);
         }
-        let core = Arc::clone(&core);
-        let runner = shuttle::Runner::new(scheduler, config);
-        let run = || exploring(|| runner.run(move || explore(&core)));
-        let ran = if bugs.is_empty() { catch_unwind(AssertUnwindSafe(run)) } else { silently(run) };
-        let violated = |panic: Box<dyn Any + Send>| {
-            let text = panic.downcast_ref::<String>().cloned();
-            text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
-        };
-        match ran {
-            Ok(schedules) => explored += schedules,
-            Err(panic) => {
-                // What hangs on the schedule that failed must not be woken, which the end of the runtime would do.
-                std::mem::forget((runtime, service));
-                return Err(violated(panic));
-            }
-        }
-    }
+    };
     Ok(format!("{explored} schedules of {CLIENTS} clients with {CALLS} calls each on {PLACES} places"))
 }
 

@@ -1,5 +1,6 @@
 //! The state of one session: entries, and how they are read and changed. Pure and synchronous; `now` is an argument.
 
+mod carried;
 mod changes;
 mod committed;
 mod draft;

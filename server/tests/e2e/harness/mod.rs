@@ -1,6 +1,7 @@
 //! What the tests drive: the program, raw requests of both eras, the official clients.
 
 mod log;
+mod needles;
 mod official;
 mod raw;
 mod reply;
@@ -12,6 +13,7 @@ pub(crate) mod tokens;
 mod wire;
 
 pub(crate) use log::Log;
+pub(crate) use needles::Needles;
 pub(crate) use official::Official;
 pub(crate) use raw::{Era, Raw};
 pub(crate) use reply::{Caller, Reply, with};
