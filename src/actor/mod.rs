@@ -27,6 +27,7 @@ pub(crate) mod planted;
 pub(crate) mod registry;
 pub(crate) mod restore;
 pub(crate) mod room;
+pub(crate) mod roster;
 pub(crate) mod sabotage;
 pub(crate) mod slot;
 pub(crate) mod snapshotter;
