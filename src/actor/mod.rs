@@ -13,6 +13,7 @@ pub(crate) mod end;
 pub(crate) mod enter;
 #[cfg(test)]
 pub(crate) mod explored;
+pub(crate) mod identity;
 pub(crate) mod image;
 pub(crate) mod import;
 pub(crate) mod in_flight;

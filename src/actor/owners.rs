@@ -39,8 +39,8 @@ impl Index {
         } else {
             self.bucket = Some(key);
         }
-        if let Some(name) = &slot.identity.name {
-            self.names.insert(name.clone(), key);
+        if let Some(name) = slot.identity.name() {
+            self.names.insert(name.into(), key);
         }
     }
 
@@ -50,7 +50,7 @@ impl Index {
         if self.bucket == Some(key) {
             self.bucket = None;
         }
-        if let Some(name) = &slot.identity.name
+        if let Some(name) = slot.identity.name()
             && self.names.get(name) == Some(&key)
         {
             self.names.remove(name);

@@ -84,7 +84,7 @@ impl ListQuery {
 
     fn matches(&self, slot: &Slot, tags: impl Fn(&str) -> bool) -> bool {
         let created = slot.identity.created_at;
-        self.kind.as_deref().is_none_or(|kind| kind == slot.identity.kind.as_str())
+        self.kind.as_deref().is_none_or(|kind| kind == slot.identity.kind())
             && self.created_after.is_none_or(|time| created > time)
             && self.created_before.is_none_or(|time| created < time)
             && self.active_since.is_none_or(|time| slot.last_active() >= time)

@@ -10,16 +10,8 @@ use crate::state::{Committed, Lifetime, Metadata};
 fn slot(owners: &Owners, created_at: u64, key: u64) -> Arc<Slot> {
     let mut digest = [0; 32];
     digest[..8].copy_from_slice(&key.to_be_bytes());
-    let identity = Identity {
-        digest: SessionDigest(digest),
-        id: None,
-        role: Role::Session,
-        kind: Kind::default(),
-        name: None,
-        owner: owners.intern(OwnerKey([1; 32]), None),
-        created_at: Timestamp::from_micros(created_at),
-    };
-    let now = Timestamp::from_micros(created_at);
+    let (owner, now) = (owners.intern(OwnerKey([1; 32]), None), Timestamp::from_micros(created_at));
+    let identity = Identity::new(SessionDigest(digest), Role::Session, Kind::default(), &owner, now);
     Arc::new(Slot::new(identity, Committed::new(Metadata::default(), Lifetime::default()), now))
 }
 
