@@ -30,6 +30,7 @@ pub(crate) mod restore;
 pub(crate) mod room;
 pub(crate) mod roster;
 pub(crate) mod sabotage;
+pub(crate) mod shards;
 pub(crate) mod slot;
 pub(crate) mod snapshotter;
 pub(crate) mod supervisor;

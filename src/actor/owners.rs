@@ -1,14 +1,13 @@
 //! The owner table: what belongs to whom, so that listing, closing all and caps per owner are cheap and atomic.
 
 use std::collections::BTreeMap;
-use std::hash::RandomState;
 use std::sync::Arc;
 
-use dashmap::DashMap;
 use parking_lot::Mutex;
 
 use super::capacity::Share;
 use super::roster::Roster;
+use super::shards::{Keyed, Shards};
 use super::slot::{Role, Slot};
 use crate::id::SessionKey;
 use crate::principal::{OwnerKey, Principal};
@@ -62,24 +61,28 @@ impl Index {
     }
 }
 
-/// As many as the registry has, for the same reason: a walk over a million owners holds each up for a thousandth of it.
-const SHARDS: usize = 1_024;
+impl Keyed for OwnerSlot {
+    type Key = OwnerKey;
+
+    fn key(&self) -> OwnerKey {
+        self.key
+    }
+}
 
 /// All owners that have sessions.
 pub(crate) struct Owners {
-    slots: DashMap<OwnerKey, Arc<OwnerSlot>>,
+    slots: Shards<OwnerSlot>,
     anonymous: Arc<OwnerSlot>,
 }
 
 impl Owners {
     pub(crate) fn new() -> Self {
-        let slots = DashMap::with_hasher_and_shard_amount(RandomState::new(), SHARDS);
-        Self { slots, anonymous: Arc::new(OwnerSlot::new(OwnerKey::ANONYMOUS, None)) }
+        Self { slots: Shards::new(), anonymous: Arc::new(OwnerSlot::new(OwnerKey::ANONYMOUS, None)) }
     }
 
     /// The owner's slot, if it has sessions.
     pub(crate) fn find(&self, key: &OwnerKey) -> Option<Arc<OwnerSlot>> {
-        self.slots.get(key).map(|slot| Arc::clone(slot.value()))
+        self.slots.find(key)
     }
 
     /// The owner's slot, made when it is missing.
@@ -87,8 +90,7 @@ impl Owners {
         if key == OwnerKey::ANONYMOUS {
             return Arc::clone(&self.anonymous);
         }
-        let slot = self.slots.entry(key).or_insert_with(|| Arc::new(OwnerSlot::new(key, principal.cloned())));
-        Arc::clone(slot.value())
+        self.slots.find_or_insert(&key, || OwnerSlot::new(key, principal.cloned()))
     }
 
     /// Lets go of an owner that may have no session: at once if this was the last to refer to it.
@@ -96,12 +98,12 @@ impl Owners {
         let key = owner.key;
         // Before the look: of two that let go at a time, the second finds itself alone.
         drop(owner);
-        self.slots.remove_if(&key, |_, slot| is_idle(slot));
+        self.slots.remove_if(&key, is_idle);
     }
 
     /// Forgets owners that have no session and that nobody refers to.
     pub(crate) fn forget_idle(&self) {
-        self.slots.retain(|_, slot| {
+        self.slots.retain(|slot| {
             slot.share.order.shed(slot.share.sessions());
             !is_idle(slot)
         });
@@ -115,7 +117,7 @@ impl Owners {
 /// Sessions refer to their owner, and an owner to its sessions: one of the two has to let go first.
 impl Drop for Owners {
     fn drop(&mut self) {
-        self.slots.iter().for_each(|slot| drop(std::mem::take(&mut *slot.index.lock())));
+        self.slots.each(|slot| drop(std::mem::take(&mut *slot.index.lock())));
     }
 }
 

@@ -1,25 +1,27 @@
 //! Id to slot: the table of all sessions.
 
-use std::hash::RandomState;
 use std::sync::Arc;
 
-use dashmap::DashMap;
-use dashmap::mapref::entry::Entry;
-
+use super::shards::{Keyed, Shards};
 use super::slot::Slot;
 use crate::id::{SessionDigest, SessionKey};
 
-/// With this many shards a walk over a million sessions stalls no writer for longer than a thousandth of the walk.
-const SHARDS: usize = 1_024;
-
-/// All slots of one service. No guard of the map ever leaves this file.
+/// All slots of one service.
 pub(crate) struct Registry {
-    slots: DashMap<SessionKey, Arc<Slot>, RandomState>,
+    slots: Shards<Slot>,
+}
+
+impl Keyed for Slot {
+    type Key = SessionKey;
+
+    fn key(&self) -> SessionKey {
+        self.identity.digest.key()
+    }
 }
 
 impl Registry {
     pub(crate) fn new() -> Self {
-        Self { slots: DashMap::with_hasher_and_shard_amount(RandomState::new(), SHARDS) }
+        Self { slots: Shards::new() }
     }
 
     /// The slot of this very digest: equal keys of different digests do not meet.
@@ -28,42 +30,42 @@ impl Registry {
     }
 
     pub(crate) fn by_key(&self, key: &SessionKey) -> Option<Arc<Slot>> {
-        self.slots.get(key).map(|slot| Arc::clone(slot.value()))
+        self.slots.find(key)
     }
 
     /// Puts a slot in, unless its key is taken or `check` refuses; nobody sees it before `check` is done.
     ///
     /// `check` runs with the key held: what an end wrote down before it freed the key is seen by it. It must not block.
     pub(crate) fn insert<E>(&self, slot: Arc<Slot>, check: impl FnOnce(&Slot) -> Result<(), E>) -> Result<bool, E> {
-        match self.slots.entry(slot.identity.digest.key()) {
-            Entry::Occupied(_) => Ok(false),
-            Entry::Vacant(free) => {
-                check(&slot)?;
-                free.insert(slot);
-                Ok(true)
-            }
-        }
+        self.slots.insert(slot, check)
     }
 
     /// Puts a slot in, whatever is there: what a bug that tests plant does.
     #[cfg(test)]
     pub(crate) fn overwrite(&self, slot: &Arc<Slot>) {
-        self.slots.insert(slot.identity.digest.key(), Arc::clone(slot));
+        self.slots.remove_if(&slot.key(), |_| true);
+        let _ = self.slots.insert(Arc::clone(slot), |_| Ok::<_, std::convert::Infallible>(()));
     }
 
     /// Takes this very slot out.
     pub(crate) fn remove(&self, slot: &Arc<Slot>) {
-        self.slots.remove_if(&slot.identity.digest.key(), |_, held| Arc::ptr_eq(held, slot));
+        self.slots.remove_if(&slot.key(), |held| Arc::ptr_eq(held, slot));
     }
 
     /// Slots that `keep` picks, in no order. One shard at a time is held, for `keep` alone, which must not block.
     pub(crate) fn collect(&self, keep: impl Fn(&Slot) -> bool) -> Vec<Arc<Slot>> {
-        self.slots.iter().filter(|slot| keep(slot.value())).map(|slot| Arc::clone(slot.value())).collect()
+        let mut kept = Vec::new();
+        self.slots.each(|slot| {
+            if keep(slot) {
+                kept.push(Arc::clone(slot));
+            }
+        });
+        kept
     }
 
     /// Shows every slot, in no order. One shard at a time is held, for `look` alone, which must not block.
     pub(crate) fn each(&self, look: &mut dyn FnMut(&Slot)) {
-        self.slots.iter().for_each(|slot| look(slot.value()));
+        self.slots.each(|slot| look(slot));
     }
 
     pub(crate) fn len(&self) -> usize {
