@@ -34,6 +34,10 @@ mod raw;
 
 use std::path::PathBuf;
 
+/// As in the server, whose figures these are to be.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PARTS: [&str; 9] = ["memory", "create", "updates", "snapshot", "restore", "sweep", "reads", "all", "restored"];
 
 /// What was asked for.

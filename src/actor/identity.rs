@@ -95,3 +95,39 @@ impl Identity {
         self.rare.get_or_insert_with(|| Box::new(Rare { kind, id: None, name: None }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actor::owners::Owners;
+    use crate::principal::OwnerKey;
+    use crate::state::Committed;
+
+    #[test]
+    fn what_every_session_pays_for_is_small() {
+        assert_eq!((size_of::<Identity>(), size_of::<Committed>()), (80, 56));
+    }
+
+    #[test]
+    fn what_few_sessions_have_is_kept_whole() {
+        let owner = Owners::new().intern(OwnerKey([1; 32]), None);
+        let identity = |kind: &str| {
+            let kind = Kind::new(kind).unwrap();
+            Identity::new(SessionDigest([0; 32]), Role::Session, kind, &owner, Timestamp::default())
+        };
+        for kind in ["session", "mcp", "cart"] {
+            let id = SessionId::generate(&Kind::new(kind).unwrap()).unwrap();
+            let foreign = SessionId::kept("2f1f3a3e-7b7d-4c1e-9f6b-0d6f5e8a9b1c");
+            for name in [None, Some("groceries")] {
+                for (given, is_foreign) in [(None, false), (Some(&id), false), (Some(&foreign), true)] {
+                    let identity = identity(kind).with_name(name.map(Into::into));
+                    let identity = given.iter().fold(identity, |identity, id| identity.with_id(id.as_str()));
+                    assert_eq!((identity.kind(), identity.name(), identity.id().as_ref()), (kind, name, given));
+                    assert_eq!(identity.is_foreign(&foreign), is_foreign);
+                    let common = kind != "cart" && name.is_none() && !is_foreign;
+                    assert_eq!(identity.rare.is_none(), common, "{kind} {name:?} {given:?}");
+                }
+            }
+        }
+    }
+}

@@ -108,7 +108,8 @@ impl Committed {
             Expiry::Sliding(_) => self.sliding().touch(key, now),
             _ => self.is_live(&entry, now),
         };
-        if let Some(recency) = self.uncommon().recency.as_ref().filter(|_| live) {
+        // Every read comes by here: with nothing uncommon this is one comparison.
+        if let Some(recency) = self.uncommon.as_ref().and_then(|uncommon| uncommon.recency.as_ref()).filter(|_| live) {
             recency.touch(key);
         }
         live.then_some(entry)
