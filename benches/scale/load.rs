@@ -85,7 +85,7 @@ pub(crate) async fn rewrite(service: &SessionService, sessions: u64, round: u64)
             let old: Value = session.get(&key(index)).expect("reads").expect("a value");
             let number: u64 = old["text"].as_str().expect("text").parse().expect("a number");
             let width = 20 + number % 100;
-            let new = if round % 2 == 0 {
+            let new = if round.is_multiple_of(2) {
                 json!({"text": format!("{number:0>width$}", width = width as usize)})
             } else {
                 value(number, index)
