@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo bench -p sessile --bench scale -- [--sessions 100000] [--part all] [--folder PATH]
-//! parts: memory create snapshot restore sweep reads all
+//! parts: memory create updates snapshot restore sweep reads all
 //! ```
 //!
 //! A session is ten keys, 919 bytes of keys and JSON; an owner has a hundred of them. The figures of the papers are of
@@ -41,7 +41,7 @@ use std::path::PathBuf;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const PARTS: [&str; 8] = ["memory", "create", "snapshot", "restore", "sweep", "reads", "all", "restored"];
+const PARTS: [&str; 9] = ["memory", "create", "updates", "snapshot", "restore", "sweep", "reads", "all", "restored"];
 
 /// What was asked for.
 struct Options {
@@ -88,7 +88,7 @@ fn main() {
     runtime.block_on(async {
         let service = load::builder(options.sessions, &folder).start().await.expect("starts");
         assert!(service.restored().file.is_none(), "the folder holds files already; give another one");
-        let held = parts::fill(&service, options.sessions).await;
+        let held = parts::fill(&service, options.sessions, options.wants("updates")).await;
         if options.wants("sweep") {
             parts::sweep(&service, &held).await;
         }

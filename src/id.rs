@@ -2,11 +2,14 @@
 
 mod digest;
 mod kind;
+mod minted;
 
 use std::fmt;
 
 pub(crate) use digest::{SessionDigest, SessionKey, chosen_digest, generated_digest};
 pub use kind::{DEFAULT_KIND, Kind};
+pub(crate) use kind::{OWN_KINDS, OwnKind};
+pub(crate) use minted::Minted;
 use sha2::{Digest, Sha256};
 
 use crate::error::IdError;
@@ -34,7 +37,7 @@ impl SessionId {
     }
 
     fn from_random(kind: &Kind, random: u128) -> Self {
-        Self(spell(kind, &to_digits(random, check_part(kind.as_str(), random))))
+        Self(spell(kind.as_str(), &to_digits(random, check_part(kind.as_str(), random))))
     }
 
     /// An id of ours or of others that was checked when it was first taken in.
@@ -78,7 +81,7 @@ impl SessionId {
         if check != check_part(kind.as_str(), random) {
             return Err(IdError::Mistyped);
         }
-        Ok(ParsedId::Generated(Self(spell(&kind, &digits))))
+        Ok(ParsedId::Generated(Self(spell(kind.as_str(), &digits))))
     }
 
     /// A short tag for logs: names the session to nobody who does not know it.
@@ -137,10 +140,10 @@ fn from_digits(digits: &[u8; DIGITS]) -> (u128, u32) {
 }
 
 /// Digits as we spell them, after their kind.
-fn spell(kind: &Kind, digits: &[u8; DIGITS]) -> Box<str> {
+fn spell(kind: &str, digits: &[u8; DIGITS]) -> Box<str> {
     let spelled = digits.map(|digit| ALPHABET.get(usize::from(digit)).copied().unwrap_or(b'0'));
-    let mut text = String::with_capacity(kind.as_str().len() + 1 + DIGITS);
-    text.push_str(kind.as_str());
+    let mut text = String::with_capacity(kind.len() + 1 + DIGITS);
+    text.push_str(kind);
     text.push('_');
     text.push_str(str::from_utf8(&spelled).unwrap_or_default());
     text.into()

@@ -16,7 +16,8 @@ use crate::actor::create::{self, Creator, Found};
 use crate::actor::in_flight::InFlight;
 use crate::actor::new_session::NewSession;
 use crate::actor::planted::Bug;
-use crate::actor::{end, lookup};
+use crate::actor::slot::Slot;
+use crate::actor::{end, lookup, roster};
 use crate::error::{CreateError, EndReason, Ended, IdError, OpenError};
 use crate::principal::{OwnerKey, Principal};
 use crate::session::Session;
@@ -187,16 +188,16 @@ pub(crate) async fn close_all(core: &Arc<Core>, owner: &OwnerKey) -> Result<u64,
     let _accepted = InFlight::enter(core).ok_or(CreateError::Stopping)?;
     let Some(owner) = core.owners.find(owner) else { return Ok(0) };
     let ended = Ended { reason: EndReason::Closed, at: core.clock.now() };
-    let close = |key| core.registry.by_key(&key).is_some_and(|slot| end::end(core, &slot, ended) == Some(ended));
-    let bucket = owner.index.lock().bucket;
-    let mut closed = u64::from(bucket.is_some_and(&close));
+    let close = |slot: &Arc<Slot>| end::end(core, slot, ended) == Some(ended);
+    let bucket = owner.index.lock().bucket.and_then(|key| core.registry.by_key(&key));
+    let mut closed = u64::from(bucket.as_ref().is_some_and(&close));
     let mut after = None;
     loop {
-        let batch = owner.index.lock().after(after, CLOSED_AT_ONCE);
-        after = batch.last().copied();
+        let batch = owner.index.lock().sessions.after(after, CLOSED_AT_ONCE);
+        after = batch.last().map(|last| roster::place(last));
         // In order of creation: whoever creates meanwhile is not chased.
-        let old = batch.iter().take_while(|(created_at, _)| *created_at <= ended.at);
-        closed += old.filter(|(_, key)| close(*key)).count() as u64;
+        let old = batch.iter().take_while(|slot| slot.identity.created_at <= ended.at);
+        closed += old.filter(|slot| close(slot)).count() as u64;
         if after.is_none_or(|(created_at, _)| created_at > ended.at) {
             core.telemetry.count(Operation::Close, Outcome::Ok);
             return Ok(closed);

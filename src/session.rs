@@ -70,13 +70,13 @@ impl Session {
     /// What the session is for.
     #[must_use]
     pub fn kind(&self) -> &str {
-        self.slot.identity.kind.as_str()
+        self.slot.identity.kind()
     }
 
     /// The name its owner gave it.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.slot.identity.name.as_deref()
+        self.slot.identity.name()
     }
 
     /// Reads one committed revision; counts as use.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use metrics::{Counter, Gauge, Histogram, Recorder};
 
 use crate::error::{EndReason, Overload, UpdateError};
-use crate::id::{DEFAULT_KIND, Kind};
+use crate::id::{Kind, OWN_KINDS};
 
 /// What callers do, as a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +87,7 @@ impl Outcome {
     }
 }
 
-/// Kinds of sessions that always have a label of their own.
-pub(crate) const OWN_KINDS: [&str; 4] = [DEFAULT_KIND, "bucket", "global", "mcp"];
+/// In place of a kind that has no label of its own: neither the service's nor registered.
 const OTHER_KIND: &str = "other";
 /// One read or update in so many is timed; all are counted.
 const TIMED: u32 = 64;

@@ -71,6 +71,30 @@ pub(crate) async fn create(service: &SessionService, sessions: u64) -> (Vec<Sess
     (held, times)
 }
 
+/// Updates every session once, neighbours in memory at different times. Even rounds change the length of a value, odd
+/// ones bring it back.
+pub(crate) async fn rewrite(service: &SessionService, sessions: u64, round: u64) {
+    const PASSES: u64 = 5;
+    let owners = sessions.div_ceil(PER_OWNER);
+    for (pass, place) in (0..PASSES).flat_map(|pass| (0..owners).map(move |place| (pass, place))) {
+        let owner = service.owner(&principal(place * 7_919 % owners * PER_OWNER));
+        let page = owner.list(&ListQuery::default().limit(PER_OWNER as usize)).await.expect("lists");
+        for info in page.sessions.iter().skip(pass as usize).step_by(PASSES as usize) {
+            let session = owner.open(info.id.as_ref().expect("an id").as_str()).await.expect("opens");
+            let index = 1 + round / 2 % (KEYS - 1);
+            let old: Value = session.get(&key(index)).expect("reads").expect("a value");
+            let number: u64 = old["text"].as_str().expect("text").parse().expect("a number");
+            let width = 20 + number % 100;
+            let new = if round.is_multiple_of(2) {
+                json!({"text": format!("{number:0>width$}", width = width as usize)})
+            } else {
+                value(number, index)
+            };
+            session.set(&key(index), &new).await.expect("updates");
+        }
+    }
+}
+
 /// Whether all are there, as many bytes as they should be, and every thousandth with every value.
 pub(crate) async fn check(service: &SessionService, sessions: u64) {
     let stats = service.operator().stats();

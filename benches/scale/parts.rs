@@ -16,13 +16,19 @@ use super::raw;
 /// How long other tasks are watched while nothing runs.
 const CALM: Duration = Duration::from_secs(2);
 const SWEEPS: u32 = 20;
+/// Updates of each session; its size goes up and down, and is what it was after the last.
+const ROUNDS: u64 = 4;
 
-/// Creates the sessions: memory and the time of a create, while the map grows.
-pub(crate) async fn fill(service: &SessionService, sessions: u64) -> Vec<Session> {
+/// Creates the sessions: memory and the time of a create, while the map grows. With `updates` each is then updated: the
+/// baseline comes last, since what it lets go of stays with the allocator.
+pub(crate) async fn fill(service: &SessionService, sessions: u64, updates: bool) -> Vec<Session> {
     let (before, watch) = (machine::resident(), Watch::start());
     let (held, times) = load::create(service, sessions).await;
     let each = watch.cpu().as_secs_f64() / sessions as f64;
     let resident = (machine::resident() - before) as f64 / sessions as f64;
+    if updates {
+        rewrite(service, sessions, before, resident).await;
+    }
     let before = machine::resident();
     let (map, raw_times) = raw::Map::fill(sessions, BYTES as usize);
     let raw_resident = machine::resident().saturating_sub(before) as f64 / sessions as f64;
@@ -34,6 +40,19 @@ pub(crate) async fn fill(service: &SessionService, sessions: u64) -> Vec<Session
     }
     drop(map);
     held
+}
+
+/// Updates of every session, in an order that no cache foresees: their time, and what memory they leave scattered.
+async fn rewrite(service: &SessionService, sessions: u64, empty: u64, before: f64) {
+    let watch = Watch::start();
+    for round in 0..ROUNDS {
+        load::rewrite(service, sessions, round).await;
+    }
+    let each = watch.cpu().as_secs_f64() / (sessions * ROUNDS) as f64;
+    plain("list a page, open and update any, processor", each * 1e6, "us");
+    let after = (machine::resident() - empty) as f64 / sessions as f64;
+    row("resident, a session, after its updates", after, before, "B", "before them");
+    load::check(service, sessions).await;
 }
 
 /// A snapshot alone, and what it does to others.

@@ -54,15 +54,11 @@ pub(crate) fn session(
                 check_free(core, &digest)?;
             }
             let now = core.clock.now();
-            let identity = Identity {
-                digest,
-                id: (!owner.is_anonymous() || core.planted(Bug::FileTellsAnonymousId)).then(|| id.as_str().into()),
-                role: Role::Session,
-                kind: new.kind.clone(),
-                name: new.name.clone(),
-                owner: Arc::clone(owner),
-                created_at: now,
-            };
+            let mut identity = Identity::new(digest, Role::Session, new.kind.clone(), owner, now);
+            if !owner.is_anonymous() || core.planted(Bug::FileTellsAnonymousId) {
+                identity = identity.with_id(id.as_str());
+            }
+            let identity = identity.with_name(new.name.clone());
             let committed = Committed::new(new.metadata.clone(), lifetime);
             let slot = Arc::new(Slot::new(identity, committed, now));
             // If it is taken, the looks at the top tell by whom.
@@ -99,15 +95,7 @@ pub(crate) fn bucket(core: &Arc<Core>, creator: Creator<'_>) -> Result<Found, Cr
             let now = core.clock.now();
             let kind = Kind::new(if role == Role::Global { "global" } else { "bucket" })?;
             let (id, digest) = mint(&kind)?;
-            let identity = Identity {
-                digest,
-                id: Some(id.as_str().into()),
-                role,
-                kind,
-                name: None,
-                owner: Arc::clone(owner),
-                created_at: now,
-            };
+            let identity = Identity::new(digest, role, kind, owner, now).with_id(id.as_str());
             let lifetime = Lifetime { idle: core.config.bucket_idle_timeout, ends_at: None };
             let committed = Committed::new(Metadata::default(), lifetime);
             let slot = Arc::new(Slot::new(identity, committed, now));
@@ -172,7 +160,7 @@ fn named(core: &Core, owner: &OwnerSlot, new: &NewSession) -> Option<Found> {
 /// The slot if it is alive, which counts as use; one whose deadline has passed is ended here, so that its name is free.
 fn alive(core: &Core, slot: Arc<Slot>) -> Option<Found> {
     access(core, &slot, true).ok()?;
-    let id = SessionId::kept(slot.identity.id.as_deref()?);
+    let id = slot.identity.id()?;
     Some(Found { slot, id, created: false })
 }
 

@@ -42,6 +42,6 @@ pub(crate) fn end_if(core: &Core, slot: &Arc<Slot>, end: impl FnOnce(&Slot) -> O
     core.telemetry.sessions_active.set(core.capacity.sessions() as f64);
     core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
     core.changed();
-    tracing::debug!(session = %identity.digest.tag(), kind = identity.kind.as_str(), reason = ended.reason.label(), "session ended");
+    tracing::debug!(session = %identity.digest.tag(), kind = identity.kind(), reason = ended.reason.label(), "session ended");
     Some(ended)
 }

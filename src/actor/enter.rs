@@ -36,11 +36,11 @@ pub(crate) fn enter(core: &Core, slot: &Arc<Slot>) -> Result<bool, CreateError> 
         }
     }
     room::tend(core, &slot.identity.owner);
-    core.telemetry.created(slot.identity.kind.as_str());
+    core.telemetry.created(slot.identity.kind());
     core.telemetry.sessions_active.set(core.capacity.sessions() as f64);
     core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
     core.changed();
-    tracing::debug!(session = %slot.identity.digest.tag(), kind = slot.identity.kind.as_str(), "session created");
+    tracing::debug!(session = %slot.identity.digest.tag(), kind = slot.identity.kind(), "session created");
     Ok(true)
 }
 
@@ -74,7 +74,7 @@ fn try_enter(core: &Core, slot: &Arc<Slot>) -> Result<(), Refused> {
 
 fn is_taken(core: &Core, index: &Index, slot: &Slot) -> bool {
     let standing = match slot.identity.role {
-        Role::Session => named(core, index, slot.identity.name.as_deref()),
+        Role::Session => named(core, index, slot.identity.name()),
         Role::Bucket | Role::Global => index.bucket.and_then(|key| core.registry.by_key(&key)),
     };
     standing.is_some_and(|slot| slot.ended().is_none())

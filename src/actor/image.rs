@@ -13,7 +13,7 @@ use super::slot::{Identity, Role, Slot};
 use super::tombstones::Tombstone;
 use crate::config::AtCapacity;
 use crate::error::{EndReason, Ended, Revision};
-use crate::id::{Kind, SessionDigest};
+use crate::id::{Kind, SessionDigest, SessionId};
 use crate::principal::OwnerKey;
 use crate::snapshot::{
     self, EndRecord, OwnerRecord, SessionRecord, SessionRef, SlidingRecord, TombstoneRecord, WriteError, Writer,
@@ -26,9 +26,9 @@ pub(crate) fn write(core: &Core, writer: &mut Writer<'_>) -> Result<(), WriteErr
     // The walk clones references only; encoding waits for nobody and nobody for it.
     for slot in core.registry.collect(|_| true) {
         if let Some(committed) = slot.peek().map(|committed| core.read_twice(&slot, committed)) {
-            let entries = committed.entries.packed_bytes();
+            let (entries, id) = (committed.entries.packed_bytes(), slot.identity.id());
             // A place in a file that was never written names no session to anybody; its tag does.
-            writer.session(&record(&slot, &committed, &entries)).map_err(|error| match error {
+            writer.session(&record(&slot, &committed, &entries, id.as_ref())).map_err(|error| match error {
                 WriteError::Record { index, detail } => {
                     WriteError::Record { index, detail: format!("session {}: {detail}", slot.identity.digest.tag()) }
                 }
@@ -43,13 +43,18 @@ pub(crate) fn write(core: &Core, writer: &mut Writer<'_>) -> Result<(), WriteErr
 }
 
 /// A session at one revision, as files hold it, borrowed from where it lives.
-pub(super) fn record<'a>(slot: &'a Slot, committed: &'a Committed, entries: &'a [u8]) -> SessionRef<'a> {
+pub(super) fn record<'a>(
+    slot: &'a Slot,
+    committed: &'a Committed,
+    entries: &'a [u8],
+    id: Option<&'a SessionId>,
+) -> SessionRef<'a> {
     let identity = &slot.identity;
     let metadata = committed.metadata();
-    let used = committed.sliding.last_uses();
+    let used = committed.sliding().last_uses();
     SessionRecord {
         digest: identity.digest.0,
-        id: identity.id.as_deref(),
+        id: id.map(SessionId::as_str),
         role: match identity.role {
             Role::Session => snapshot::Role::Session,
             Role::Bucket => snapshot::Role::Bucket,
@@ -60,8 +65,8 @@ pub(super) fn record<'a>(slot: &'a Slot, committed: &'a Committed, entries: &'a 
             subject: principal.subject(),
             client: principal.client(),
         }),
-        kind: identity.kind.as_str(),
-        name: identity.name.as_deref(),
+        kind: identity.kind(),
+        name: identity.name(),
         created_at: identity.created_at.as_micros(),
         last_active_at: slot.last_active().as_micros(),
         idle_timeout: committed.lifetime().idle.map(micros),
@@ -149,14 +154,11 @@ pub(crate) fn revive(
     };
     let evicts = core.limits(role).at_entries == AtCapacity::Evict;
     let committed = if evicts { committed.in_order() } else { committed };
-    let identity = Identity {
-        digest,
-        id: record.id.map(Into::into),
-        role,
-        kind: Kind::new(record.kind).map_err(|error| error.to_string())?,
-        name: record.name.map(Into::into),
-        owner,
-        created_at,
+    let kind = Kind::new(record.kind).map_err(|error| error.to_string())?;
+    let identity = Identity::new(digest, role, kind, &owner, created_at).with_name(record.name.map(Into::into));
+    let identity = match record.id {
+        Some(id) => identity.with_id(id),
+        None => identity,
     };
     let last_active = match last_active.min(now) {
         _ if core.planted(Bug::LastUseNotPersisted) => identity.created_at.min(now),

@@ -179,7 +179,7 @@ fn here(core: &Core, slot: &Slot) -> Option<Arc<Slot>> {
         let key = {
             let index = identity.owner.index.lock();
             match identity.role {
-                Role::Session => identity.name.as_ref().and_then(|name| index.names.get(name)).copied(),
+                Role::Session => identity.name().and_then(|name| index.names.get(name)).copied(),
                 Role::Bucket | Role::Global => index.bucket,
             }
         };

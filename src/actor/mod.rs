@@ -13,6 +13,7 @@ pub(crate) mod end;
 pub(crate) mod enter;
 #[cfg(test)]
 pub(crate) mod explored;
+pub(crate) mod identity;
 pub(crate) mod image;
 pub(crate) mod import;
 pub(crate) mod in_flight;
@@ -27,6 +28,7 @@ pub(crate) mod planted;
 pub(crate) mod registry;
 pub(crate) mod restore;
 pub(crate) mod room;
+pub(crate) mod roster;
 pub(crate) mod sabotage;
 pub(crate) mod set_back;
 pub(crate) mod slot;

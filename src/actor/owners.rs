@@ -1,18 +1,17 @@
 //! The owner table: what belongs to whom, so that listing, closing all and caps per owner are cheap and atomic.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::RandomState;
-use std::ops::Bound;
 use std::sync::Arc;
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
 
 use super::capacity::Share;
-use super::slot::Slot;
+use super::roster::Roster;
+use super::slot::{Role, Slot};
 use crate::id::SessionKey;
 use crate::principal::{OwnerKey, Principal};
-use crate::time::Timestamp;
 
 /// One owner that has sessions.
 pub(crate) struct OwnerSlot {
@@ -27,45 +26,39 @@ pub(crate) struct OwnerSlot {
 #[derive(Default)]
 pub(crate) struct Index {
     /// By creation, for listing; the bucket is not among them.
-    pub(crate) sessions: BTreeSet<(Timestamp, SessionKey)>,
+    pub(crate) sessions: Roster,
     pub(crate) names: BTreeMap<Box<str>, SessionKey>,
     pub(crate) bucket: Option<SessionKey>,
 }
 
 impl Index {
-    pub(crate) fn add(&mut self, slot: &Slot) {
+    pub(crate) fn add(&mut self, slot: &Arc<Slot>) {
         let key = slot.identity.digest.key();
-        if slot.identity.role == super::slot::Role::Session {
-            self.sessions.insert((slot.identity.created_at, key));
+        if slot.identity.role == Role::Session {
+            self.sessions.insert(slot);
         } else {
             self.bucket = Some(key);
         }
-        if let Some(name) = &slot.identity.name {
-            self.names.insert(name.clone(), key);
+        if let Some(name) = slot.identity.name() {
+            self.names.insert(name.into(), key);
         }
     }
 
     pub(crate) fn remove(&mut self, slot: &Slot) {
         let key = slot.identity.digest.key();
-        self.sessions.remove(&(slot.identity.created_at, key));
+        self.sessions.remove(slot);
         if self.bucket == Some(key) {
             self.bucket = None;
         }
-        if let Some(name) = &slot.identity.name
+        if let Some(name) = slot.identity.name()
             && self.names.get(name) == Some(&key)
         {
             self.names.remove(name);
         }
     }
 
-    /// The next sessions in order of creation, after a place in it.
-    pub(crate) fn after(&self, place: Option<(Timestamp, SessionKey)>, at_most: usize) -> Vec<(Timestamp, SessionKey)> {
-        let start = place.map_or(Bound::Unbounded, Bound::Excluded);
-        self.sessions.range((start, Bound::Unbounded)).take(at_most).copied().collect()
-    }
-
     fn is_empty(&self) -> bool {
-        self.sessions.is_empty() && self.bucket.is_none()
+        self.sessions.len() == 0 && self.bucket.is_none()
     }
 }
 
@@ -116,6 +109,13 @@ impl Owners {
 
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
+    }
+}
+
+/// Sessions refer to their owner, and an owner to its sessions: one of the two has to let go first.
+impl Drop for Owners {
+    fn drop(&mut self) {
+        self.slots.iter().for_each(|slot| drop(std::mem::take(&mut *slot.index.lock())));
     }
 }
 

@@ -10,6 +10,7 @@ use super::line::Queued;
 use super::order::By;
 use super::owners::OwnerSlot;
 use super::planted::Bug;
+use super::roster::place;
 use super::slot::{Role, Slot};
 use crate::config::AtCapacity;
 use crate::error::{EndReason, Ended, Limit, LimitExceeded};
@@ -175,10 +176,10 @@ fn walk(core: &Core, scope: Scope<'_>, look: &mut dyn FnMut(&Slot)) {
             bucket.and_then(|key| core.registry.by_key(&key)).iter().for_each(|slot| look(slot));
             let mut after = None;
             loop {
-                let batch = owner.index.lock().after(after, CHUNK);
+                let batch = owner.index.lock().sessions.after(after, CHUNK);
                 let Some(last) = batch.last() else { return };
-                after = Some(*last);
-                batch.iter().filter_map(|(_, key)| core.registry.by_key(key)).for_each(|slot| look(&slot));
+                after = Some(place(last));
+                batch.iter().for_each(|slot| look(slot));
             }
         }
     }

@@ -2,57 +2,30 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 #[cfg(not(test))]
 use parking_lot::Mutex;
 
 #[cfg(test)]
 use super::explored::Mutex;
+pub(crate) use super::identity::{Identity, Role};
 use super::mailbox::Mailbox;
-use super::owners::OwnerSlot;
 use crate::error::{EndReason, Ended};
-use crate::id::{Kind, SessionDigest};
-use crate::state::{Committed, Lifetime};
-use crate::time::{Timestamp, micros};
-
-/// What part a session plays for its owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Role {
-    /// One of any number, reached by id.
-    Session,
-    /// The owner's own, reached without an id.
-    Bucket,
-    /// The one shared by all.
-    Global,
-}
-
-/// What stays the same for as long as a session lives.
-pub(crate) struct Identity {
-    pub(crate) digest: SessionDigest,
-    /// The id as given out; `None` for an anonymous session, whose id is a secret nobody but its holder keeps.
-    pub(crate) id: Option<Box<str>>,
-    pub(crate) role: Role,
-    pub(crate) kind: Kind,
-    pub(crate) name: Option<Box<str>>,
-    pub(crate) owner: Arc<OwnerSlot>,
-    pub(crate) created_at: Timestamp,
-}
+use crate::state::{Committed, CompactLifetime, Lifetime};
+use crate::time::Timestamp;
 
 /// One session in the registry.
 pub(crate) struct Slot {
     pub(crate) identity: Identity,
     pub(crate) mailbox: Mailbox,
     last_active: AtomicU64,
-    /// Mirrors of the committed lifetime, so that a sweep looks at no state. `NEVER` where there is no limit.
+    /// Mirrors of the committed lifetime, so that a sweep looks at no state.
     idle: AtomicU64,
     ends_at: AtomicU64,
     /// Before this time no entry expires.
     quiet_until: AtomicU64,
     cell: Mutex<Cell>,
 }
-
-const NEVER: u64 = u64::MAX;
 
 /// Held for the clone or the swap of a pointer alone; no user code ever runs under it.
 #[cfg_attr(test, derive(Clone))]
@@ -81,18 +54,15 @@ pub(crate) enum Swap {
 
 impl Slot {
     pub(crate) fn new(identity: Identity, committed: Committed, last_active: Timestamp) -> Self {
-        let committed = Arc::new(committed);
-        let slot = Self {
+        Self {
             identity,
             mailbox: Mailbox::new(),
             last_active: AtomicU64::new(last_active.as_micros()),
-            idle: AtomicU64::new(NEVER),
-            ends_at: AtomicU64::new(NEVER),
-            quiet_until: AtomicU64::new(NEVER),
-            cell: Mutex::new(Cell::Live(Arc::clone(&committed))),
-        };
-        slot.mirror(&committed);
-        slot
+            idle: AtomicU64::new(committed.lifetime.idle),
+            ends_at: AtomicU64::new(committed.lifetime.ends_at),
+            quiet_until: AtomicU64::new(committed.quiet_until().as_micros()),
+            cell: Mutex::new(Cell::Live(Arc::new(committed))),
+        }
     }
 
     /// The committed state, touched if asked. The only thing a read does.
@@ -144,12 +114,8 @@ impl Slot {
 
     /// The committed lifetime, from its mirrors.
     fn lifetime(&self) -> Lifetime {
-        let idle = self.idle.load(Ordering::Relaxed);
-        let ends_at = self.ends_at.load(Ordering::Relaxed);
-        Lifetime {
-            idle: (idle != NEVER).then(|| Duration::from_micros(idle)),
-            ends_at: (ends_at != NEVER).then(|| Timestamp::from_micros(ends_at)),
-        }
+        CompactLifetime { idle: self.idle.load(Ordering::Relaxed), ends_at: self.ends_at.load(Ordering::Relaxed) }
+            .into()
     }
 
     /// Whether an entry may have expired. Looks at an atomic alone.
@@ -216,10 +182,8 @@ impl Slot {
     }
 
     fn mirror(&self, committed: &Committed) {
-        let idle = committed.lifetime().idle.map_or(NEVER, micros);
-        let ends_at = committed.lifetime().ends_at.map_or(NEVER, Timestamp::as_micros);
-        self.idle.store(idle, Ordering::Relaxed);
-        self.ends_at.store(ends_at, Ordering::Relaxed);
+        self.idle.store(committed.lifetime.idle, Ordering::Relaxed);
+        self.ends_at.store(committed.lifetime.ends_at, Ordering::Relaxed);
         self.quiet_until.store(committed.quiet_until().as_micros(), Ordering::Relaxed);
     }
 }

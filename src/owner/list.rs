@@ -1,11 +1,11 @@
 //! Listing sessions: filter, then limit, with a cursor that survives deletions.
 
 use std::fmt;
-use std::ops::Bound;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::actor::core::Core;
+use crate::actor::roster::place;
 use crate::actor::slot::{Role, Slot};
 use crate::id::SessionKey;
 use crate::principal::OwnerKey;
@@ -84,7 +84,7 @@ impl ListQuery {
 
     fn matches(&self, slot: &Slot, tags: impl Fn(&str) -> bool) -> bool {
         let created = slot.identity.created_at;
-        self.kind.as_deref().is_none_or(|kind| kind == slot.identity.kind.as_str())
+        self.kind.as_deref().is_none_or(|kind| kind == slot.identity.kind())
             && self.created_after.is_none_or(|time| created > time)
             && self.created_before.is_none_or(|time| created < time)
             && self.active_since.is_none_or(|time| slot.last_active() >= time)
@@ -148,26 +148,23 @@ pub(crate) async fn own(core: &Arc<Core>, owner: &OwnerKey, query: &ListQuery) -
     let Some(owner) = core.owners.find(owner) else { return Ok(Page::default()) };
     let mut page = Page::default();
     let mut after = query.cursor;
-    // The index is locked for one batch of keys at a time, never while sessions are looked at.
+    // The index is locked for one batch of pointers at a time, never while sessions are looked at.
     loop {
-        let end = after.map_or(Bound::Unbounded, |cursor| Bound::Excluded((cursor.created_at, cursor.key)));
-        let keys: Vec<_> = {
-            let index = owner.index.lock();
-            index.sessions.range((Bound::Unbounded, end)).rev().take(BATCH).copied().collect()
-        };
-        if keys.is_empty() {
+        let until = after.map(|cursor| (cursor.created_at, cursor.key));
+        let slots = owner.index.lock().sessions.before(until, BATCH);
+        if slots.is_empty() {
             return Ok(page);
         }
-        for (created_at, key) in keys {
-            let here = Cursor { created_at, key };
-            if let Some(info) = core.registry.by_key(&key).and_then(|slot| show(core, &slot, query)) {
+        for slot in slots {
+            let (created_at, key) = place(&slot);
+            if let Some(info) = show(core, &slot, query) {
                 if page.sessions.len() == limit {
                     page.next = after;
                     return Ok(page);
                 }
                 page.sessions.push(info);
             }
-            after = Some(here);
+            after = Some(Cursor { created_at, key });
         }
         // A page that few of very many sessions belong on lets others get on meanwhile.
         tokio::task::yield_now().await;
@@ -177,7 +174,6 @@ pub(crate) async fn own(core: &Arc<Core>, owner: &OwnerKey, query: &ListQuery) -
 /// The page of all sessions of all owners, the anonymous ones too; buckets left out.
 pub(crate) async fn all(core: &Arc<Core>, query: &ListQuery) -> Result<Page, CursorError> {
     let limit = limit(query)?;
-    let place = |slot: &Slot| (slot.identity.created_at, slot.identity.digest.key());
     let start = query.cursor.map(|cursor| (cursor.created_at, cursor.key));
     let walked = Arc::clone(core);
     let walk = move || {

@@ -52,7 +52,7 @@ impl Operator {
         let (slot, id) = match parsed {
             ParsedId::Generated(id) => (core.registry.find(&generated_digest(&id)), id),
             ParsedId::Foreign(id) => {
-                let mut found = core.registry.collect(|slot| slot.identity.id.as_deref() == Some(id.as_str()));
+                let mut found = core.registry.collect(|slot| slot.identity.is_foreign(&id));
                 (if found.len() == 1 { found.pop() } else { None }, id)
             }
         };

@@ -34,8 +34,7 @@ async fn create(service: &SessionService, racer: u64, road: u64, round: u64) -> 
             let id = SessionId::generate(&kind)?;
             let owner = core.owners.intern(principal.key(), Some(&principal));
             let digest = generated_digest(&id);
-            let id = Some(id.as_str().into());
-            let identity = Identity { digest, id, role: Role::Session, kind, name: None, owner, created_at: now };
+            let identity = Identity::new(digest, Role::Session, kind, &owner, now).with_id(id.as_str());
             let committed = Committed::new(Metadata::default(), Lifetime::default());
             adopt(core, Arc::new(Slot::new(identity, committed, now)))
         }

@@ -43,10 +43,10 @@ impl SessionInfo {
         let identity = &slot.identity;
         let view = crate::state::View::new(Arc::clone(committed), core.clock.now());
         Self {
-            id: identity.id.as_deref().map(SessionId::kept),
+            id: identity.id(),
             tag: identity.digest.tag(),
-            kind: identity.kind.as_str().to_owned(),
-            name: identity.name.as_deref().map(str::to_owned),
+            kind: identity.kind().to_owned(),
+            name: identity.name().map(str::to_owned),
             metadata: committed.shared_metadata(),
             created_at: identity.created_at,
             last_active_at: slot.last_active(),

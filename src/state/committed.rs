@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::changes::Changes;
 use super::entries::{Entries, EntryRef};
 use super::lifetime::{CompactLifetime, Expiry, Lifetime};
-use super::metadata::{Metadata, SILENT};
+use super::metadata::Metadata;
 use super::recency::Recency;
 use super::sliding::Sliding;
+use super::uncommon::{NOTHING, Uncommon, kept};
 use crate::error::Revision;
 use crate::time::Timestamp;
 
@@ -17,13 +18,9 @@ use crate::time::Timestamp;
 pub(crate) struct Committed {
     pub(crate) revision: Revision,
     pub(crate) entries: Entries,
-    /// Nothing for a session that says nothing about itself: one shared by all would be counted up and down by all.
-    pub(super) metadata: Option<Arc<Metadata>>,
-    pub(super) lifetime: CompactLifetime,
-    /// Has a row for every entry with a sliding ttl; an entry without one counts as expired.
-    pub(crate) sliding: Sliding,
-    /// Has a row for every entry where the session evicts at its cap of entries.
-    pub(super) recency: Option<Recency>,
+    pub(crate) lifetime: CompactLifetime,
+    /// Nothing for most sessions: one shared by all would be counted up and down by all.
+    pub(super) uncommon: Option<Arc<Uncommon>>,
     /// Keys, values and metadata.
     pub(crate) bytes: u64,
 }
@@ -35,10 +32,8 @@ impl Committed {
             revision: Revision::ZERO,
             entries: Entries::empty(),
             bytes: metadata.bytes(),
-            metadata: kept(metadata),
             lifetime: lifetime.into(),
-            sliding: Sliding::default(),
-            recency: None,
+            uncommon: Uncommon { metadata: kept(metadata), ..NOTHING.clone() }.kept(None),
         }
     }
 
@@ -62,12 +57,24 @@ impl Committed {
         }
         let entries = if expired.is_empty() { entries } else { entries.apply(expired.into_iter().collect()) };
         let bytes = entries.payload_bytes() + metadata.bytes();
-        Self { revision, entries, metadata: kept(metadata), lifetime: lifetime.into(), sliding, recency: None, bytes }
+        let uncommon = Uncommon { metadata: kept(metadata), sliding, recency: None }.kept(None);
+        Self { revision, entries, lifetime: lifetime.into(), uncommon, bytes }
     }
 
     /// The same, with its entries in the order of their last writes: where the session evicts at its cap of entries.
     pub(crate) fn in_order(self) -> Self {
-        Self { recency: Some(Recency::of(&self.entries)), ..self }
+        let recency = Some(Recency::of(&self.entries));
+        let uncommon = Uncommon { recency, ..self.uncommon().clone() }.kept(None);
+        Self { uncommon, ..self }
+    }
+
+    pub(super) fn uncommon(&self) -> &Uncommon {
+        self.uncommon.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// The last uses of entries with a sliding ttl.
+    pub(crate) fn sliding(&self) -> &Sliding {
+        &self.uncommon().sliding
     }
 
     /// The limits of the session's life.
@@ -77,12 +84,12 @@ impl Committed {
 
     /// What the session says about itself.
     pub(crate) fn metadata(&self) -> &Metadata {
-        self.metadata.as_deref().unwrap_or(&SILENT)
+        self.uncommon().metadata()
     }
 
     /// The same, to keep.
     pub(crate) fn shared_metadata(&self) -> Arc<Metadata> {
-        self.metadata.clone().unwrap_or_default()
+        self.uncommon().metadata.clone().unwrap_or_default()
     }
 
     /// Whether an entry of this revision is visible; not a use of it.
@@ -90,7 +97,7 @@ impl Committed {
         match entry.expiry {
             Expiry::Never => true,
             Expiry::At(at) => at > now,
-            Expiry::Sliding(_) => self.sliding.is_live(entry.key, now),
+            Expiry::Sliding(_) => self.sliding().is_live(entry.key, now),
         }
     }
 
@@ -98,10 +105,11 @@ impl Committed {
     pub(super) fn used(&self, key: &str, now: Timestamp) -> Option<EntryRef<'_>> {
         let entry = self.entries.get(key)?;
         let live = match entry.expiry {
-            Expiry::Sliding(_) => self.sliding.touch(key, now),
+            Expiry::Sliding(_) => self.sliding().touch(key, now),
             _ => self.is_live(&entry, now),
         };
-        if let Some(recency) = self.recency.as_ref().filter(|_| live) {
+        // Every read comes by here: with nothing uncommon this is one comparison.
+        if let Some(recency) = self.uncommon.as_ref().and_then(|uncommon| uncommon.recency.as_ref()).filter(|_| live) {
             recency.touch(key);
         }
         live.then_some(entry)
@@ -117,18 +125,18 @@ impl Committed {
         match entry.expiry {
             Expiry::Never => None,
             Expiry::At(at) => Some(at),
-            Expiry::Sliding(_) => self.sliding.deadline(entry.key),
+            Expiry::Sliding(_) => self.sliding().deadline(entry.key),
         }
     }
 
     /// How many entries have expired, for reads.
     pub(super) fn count_expired(&self, now: Timestamp) -> usize {
-        self.entries.expired(now).count() + self.sliding.count_expired(now)
+        self.entries.expired(now).count() + self.sliding().count_expired(now)
     }
 
     /// The keys of expired entries, and a time before which no other with a sliding ttl expires; for updates.
     pub(super) fn due(&self, now: Timestamp) -> (impl Iterator<Item = Cow<'_, str>>, Timestamp) {
-        let (slid, quiet_until) = self.sliding.due(now);
+        let (slid, quiet_until) = self.sliding().due(now);
         let slid = slid.into_iter().map(|key| Cow::Owned(String::from(&*key)));
         (self.entries.expired(now).map(Cow::Borrowed).chain(slid), quiet_until)
     }
@@ -140,21 +148,21 @@ impl Committed {
         if gone.is_empty() {
             return None;
         }
-        let (mut sliding, mut recency) = (self.sliding.clone(), self.recency.clone());
-        sliding.settle(quiet_until);
+        let mut uncommon = self.uncommon().clone();
+        uncommon.sliding.settle(quiet_until);
         for (key, _) in gone.iter() {
-            sliding.remove(key);
-            recency.iter_mut().for_each(|recency| recency.remove(key));
+            uncommon.sliding.remove(key);
+            uncommon.recency.iter_mut().for_each(|recency| recency.remove(key));
         }
         let entries = self.entries.apply(gone);
         let bytes = self.bytes - self.entries.payload_bytes() + entries.payload_bytes();
-        Some(Self { entries, sliding, recency, bytes, metadata: self.metadata.clone(), ..*self })
+        Some(Self { entries, uncommon: uncommon.kept(self.uncommon.as_ref()), bytes, ..*self })
     }
 
     /// Before this time no entry expires, whatever is used meanwhile.
     pub(crate) fn quiet_until(&self) -> Timestamp {
         let deadline = self.entries.next_deadline();
-        deadline.map_or(self.sliding.quiet_until(), |deadline| deadline.min(self.sliding.quiet_until()))
+        deadline.map_or(self.sliding().quiet_until(), |deadline| deadline.min(self.sliding().quiet_until()))
     }
 
     /// The same state under another number: what a bug that tests plant publishes.
@@ -178,12 +186,7 @@ impl Committed {
     /// When the next entry expires if nobody uses any more.
     #[cfg(test)]
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        let deadlines = [self.entries.next_deadline(), self.sliding.next_deadline()];
+        let deadlines = [self.entries.next_deadline(), self.sliding().next_deadline()];
         deadlines.into_iter().flatten().min()
     }
-}
-
-/// Metadata as a revision holds it.
-pub(super) fn kept(metadata: Metadata) -> Option<Arc<Metadata>> {
-    (metadata != SILENT).then(|| Arc::new(metadata))
 }

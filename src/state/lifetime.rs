@@ -52,11 +52,13 @@ pub(crate) struct Lifetime {
     pub(crate) ends_at: Option<Timestamp>,
 }
 
-/// A lifetime as a revision holds it: half the size, as every session has one.
+/// A lifetime as sessions hold it: half the size, as every one has one, and each limit a number that an atomic can hold.
 #[derive(Clone, Copy)]
-pub(super) struct CompactLifetime {
-    idle: u64,
-    ends_at: u64,
+pub(crate) struct CompactLifetime {
+    /// Microseconds.
+    pub(crate) idle: u64,
+    /// Microseconds since the Unix epoch.
+    pub(crate) ends_at: u64,
 }
 
 /// In place of a limit that is not there; no time that anybody may ask for is as far away.

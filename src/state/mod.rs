@@ -17,6 +17,7 @@ mod queue;
 mod recency;
 mod scan;
 mod sliding;
+mod uncommon;
 mod value;
 mod view;
 
@@ -27,7 +28,7 @@ pub(crate) use committed::Committed;
 pub use draft::Draft;
 pub(crate) use entries::{Entries, NewEntry};
 pub use lifetime::Ttl;
-pub(crate) use lifetime::{Expiry, Lifetime};
+pub(crate) use lifetime::{CompactLifetime, Expiry, Lifetime};
 pub use metadata::Metadata;
 pub use value::Json;
 pub use view::{Entry, View};

@@ -41,6 +41,11 @@ impl Recency {
         new
     }
 
+    /// Whether both are one, so that nothing was copied.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Notes a use.
     pub(super) fn touch(&self, key: &str) {
         if let Some(row) = self.0.queue.get(key) {

@@ -68,6 +68,15 @@ impl Slide {
 }
 
 impl Sliding {
+    /// Of no entry.
+    pub(super) const fn none() -> Self {
+        Self(None)
+    }
+
+    pub(super) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     fn get(&self, key: &str) -> Option<&Slide> {
         self.0.as_ref()?.queue.get(key)
     }
@@ -167,7 +176,6 @@ impl Sliding {
     }
 
     /// Whether both are one, so that nothing was copied.
-    #[cfg(test)]
     pub(super) fn is(&self, other: &Self) -> bool {
         self.0.as_ref().map(Arc::as_ptr) == other.0.as_ref().map(Arc::as_ptr)
     }

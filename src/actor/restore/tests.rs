@@ -56,10 +56,10 @@ async fn of_a_refused_file_nothing_stays_and_the_one_before_it_counts() {
         let before = held(&written);
         let odd = add(&written, "b", "the second one");
         let committed = odd.peek().unwrap();
-        let entries = committed.entries.packed_bytes();
+        let (entries, id) = (committed.entries.packed_bytes(), odd.identity.id());
         write(&written, &folder, |writer| {
             let digest = if twice { odd.identity.digest.0 } else { [9; 32] };
-            writer.session(&SessionRef { digest, ..image::record(&odd, &committed, &entries) })
+            writer.session(&SessionRef { digest, ..image::record(&odd, &committed, &entries, id.as_ref()) })
         });
         let restored = core();
         let report = restore(&restored, &folder, false).unwrap();
@@ -81,11 +81,11 @@ async fn a_session_whose_end_is_in_the_file_too_is_not_restored() {
     let written = core();
     let (gone, _stays) = (add(&written, "a", "first"), add(&written, "a", "second"));
     let (committed, at) = (gone.peek().unwrap(), written.clock.now());
-    let entries = committed.entries.packed_bytes();
+    let (entries, id) = (committed.entries.packed_bytes(), gone.identity.id());
     end::end(&written, &gone, Ended { reason: EndReason::Closed, at }).unwrap();
     // As if it had ended while the file was being written.
     let fill = |writer: &mut Writer<'_>| {
-        writer.session(&image::record(&gone, &committed, &entries))?;
+        writer.session(&image::record(&gone, &committed, &entries, id.as_ref()))?;
         image::write(&written, writer)
     };
     folder.write(Format::Bincode, at.as_micros(), fill).unwrap();

@@ -110,7 +110,7 @@ impl<'a> World<'a> {
                         same("owner", slot.identity.owner.key, owner_key(key.0))?;
                         let mut shown = self.shown(&committed);
                         shown.bucket = slot.identity.role != crate::actor::slot::Role::Session;
-                        shown.name = slot.identity.name.as_deref().map(str::to_owned);
+                        shown.name = slot.identity.name().map(str::to_owned);
                         shown.created = slot.identity.created_at.as_micros();
                         shown.last = slot.last_active().as_micros();
                         Some(Fate::Live(shown))

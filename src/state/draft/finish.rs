@@ -4,10 +4,11 @@ use super::Draft;
 use crate::config::{AtCapacity, StateLimits};
 use crate::error::{Limit, LimitExceeded};
 use crate::state::changes::Changes;
-use crate::state::committed::{Committed, kept};
+use crate::state::committed::Committed;
 use crate::state::lifetime::Expiry;
 use crate::state::metadata::at_most;
 use crate::state::recency::Recency;
+use crate::state::uncommon::{Uncommon, kept};
 
 impl Draft {
     /// Every second of its staged entries and nothing else: what a bug that tests plant publishes.
@@ -31,7 +32,7 @@ impl Draft {
         if let Some(metadata) = &metadata {
             metadata.check()?;
         }
-        let mut sliding = base.sliding.clone();
+        let mut sliding = base.sliding().clone();
         if base.quiet_until() <= now {
             let (expired, quiet_until) = base.due(now);
             for key in expired {
@@ -57,7 +58,7 @@ impl Draft {
                 let bytes = metadata.bytes();
                 (kept(metadata), bytes)
             }
-            None => (base.metadata.clone(), base.bytes - base.entries.payload_bytes()),
+            None => (base.uncommon().metadata.clone(), base.bytes - base.entries.payload_bytes()),
         };
         let bytes = entries.payload_bytes() + metadata_bytes;
         at_most(Limit::Entries, limits.entries.max(base.entries.len() as u64), entries.len() as u64)
@@ -67,10 +68,8 @@ impl Draft {
         Ok(Some(Committed {
             revision: base.revision.next(),
             entries,
-            metadata,
             lifetime: lifetime.into(),
-            sliding,
-            recency,
+            uncommon: Uncommon { metadata, sliding, recency }.kept(base.uncommon.as_ref()),
             bytes,
         }))
     }
@@ -79,7 +78,7 @@ impl Draft {
 /// Stages the end of the least recently used entries until the others fit, and gives the order of what is left. What
 /// this update wrote is not evicted by it; where that alone is too much, the cap refuses it.
 fn make_room(base: &Committed, limits: &StateLimits, staged: &mut Changes) -> Recency {
-    let mut recency = base.recency.clone().unwrap_or_else(|| Recency::of(&base.entries));
+    let mut recency = base.uncommon().recency.clone().unwrap_or_else(|| Recency::of(&base.entries));
     let mut len = base.entries.len() as u64;
     for (key, new) in staged.iter() {
         let was = base.entries.get(key).is_some();

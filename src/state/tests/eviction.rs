@@ -79,12 +79,12 @@ fn the_expired_go_before_the_least_recently_used() {
 #[test]
 fn a_cap_that_was_lowered_or_a_policy_that_was_changed_holds_from_the_next_update_on() {
     let base = holding(&serde_json::json!({"a": 10, "b": 10, "c": 10, "d": 10, "e": 10}));
-    assert!(base.recency.is_none());
+    assert!(base.uncommon().recency.is_none());
     let next = set(&base, "a");
     assert_eq!(keys(&next), ["a", "d", "e"]);
-    assert!(next.recency.is_some());
+    assert!(next.uncommon().recency.is_some());
     let back = commit(&next, |draft| draft.set("f", &1).unwrap());
-    assert_eq!((keys(&back).len(), back.recency.is_none()), (4, true));
+    assert_eq!((keys(&back).len(), back.uncommon().recency.is_none()), (4, true));
 }
 
 #[test]

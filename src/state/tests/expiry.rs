@@ -41,7 +41,7 @@ fn a_sliding_ttl_starts_again_with_each_use_but_not_with_a_listing() {
     // A reader whose time is older takes nothing back.
     assert_eq!(view(&base, at(12)).get::<u8>("s").unwrap(), Some(1));
     assert_eq!(base.next_deadline(), Some(at(23)));
-    assert_eq!(base.sliding.last_uses().collect::<Vec<_>>(), [("s", at(18))]);
+    assert_eq!(base.sliding().last_uses().collect::<Vec<_>>(), [("s", at(18))]);
     assert!(view(&base, at(23)).json("s").is_none());
 }
 
@@ -142,7 +142,7 @@ fn last_uses_come_back_from_files() {
         draft.set_with("b", &1, Ttl::Sliding(seconds(5))).unwrap();
     });
     let _ = view(&base, at(13)).json("a");
-    let uses: std::collections::BTreeMap<_, _> = base.sliding.last_uses().filter(|(key, _)| *key == "a").collect();
+    let uses: std::collections::BTreeMap<_, _> = base.sliding().last_uses().filter(|(key, _)| *key == "a").collect();
     let entries = Entries::from_packed(base.entries.to_packed()).unwrap();
     let last_use = |key: &str| uses.get(key).copied();
     let back = Committed::restored(base.revision, entries, Metadata::default(), base.lifetime(), at(11), last_use);
@@ -173,9 +173,9 @@ fn a_read_that_moves_a_deadline_or_an_order_writes_no_state() {
     // A commit of another key, and one of the same key with the same ttl, copies no row of it.
     let other = commit_at(&base, at(14), |draft| draft.set("n", &2).unwrap());
     let same = commit_at(&other, at(14), |draft| assert_eq!(draft.increment("s", 1).unwrap(), 2));
-    assert!(base.sliding.is(&other.sliding) && base.sliding.is(&same.sliding));
+    assert!(base.sliding().is(other.sliding()) && base.sliding().is(same.sliding()));
     let expired = commit_at(&same, at(19), |draft| draft.set("n", &3).unwrap());
-    assert!(!same.sliding.is(&expired.sliding) && expired.sliding.is(&Default::default()));
+    assert!(!same.sliding().is(expired.sliding()) && expired.sliding().is(&Default::default()));
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn deadlines_that_moved_on_are_found_again_by_whoever_commits() {
         // Whoever goes back to an older revision finds the same.
         let again = commit_at(&older, at(second), |draft| draft.set("second", &second).unwrap());
         assert!(again.entries.iter().eq(base.entries.iter()));
-        let live = base.sliding.last_uses().filter(|(_, last)| last.after(seconds(10)) > at(second)).count();
+        let live = base.sliding().last_uses().filter(|(_, last)| last.after(seconds(10)) > at(second)).count();
         assert_eq!(base.entries.len(), live + 1, "second {second}");
         assert!(base.quiet_until() <= base.next_deadline().unwrap());
         assert!(base.quiet_until() > at(second));

@@ -96,7 +96,7 @@ fn run(random: &mut Random, keys: usize, size: usize, steps: usize) -> (usize, u
             // Through a file and back.
             let entries = Entries::from_packed(committed.entries.to_packed()).unwrap();
             let uses: BTreeMap<String, Timestamp> =
-                committed.sliding.last_uses().map(|(key, last)| (key.to_owned(), last)).collect();
+                committed.sliding().last_uses().map(|(key, last)| (key.to_owned(), last)).collect();
             committed = Arc::new(Committed::restored(
                 committed.revision,
                 entries,
