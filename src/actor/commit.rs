@@ -4,14 +4,33 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::room;
+use super::sabotage::Step;
 use super::slot::{Slot, Swap};
-use crate::error::{Ended, LimitExceeded};
-use crate::state::Committed;
+use crate::error::{Ended, LimitExceeded, Revision};
+use crate::state::{Committed, Draft};
 
 /// Why a staged update was not committed.
 pub(crate) enum CommitError {
     Ended(Ended),
     LimitExceeded(LimitExceeded),
+}
+
+/// Commits a draft that changes next to nothing by changing the committed revision itself, as long as nobody reads it;
+/// gives the draft back where it has to be committed as a whole.
+pub(crate) fn amend(core: &Core, slot: &Slot, draft: Draft) -> Result<Revision, Draft> {
+    if !core.amends() {
+        return Err(draft);
+    }
+    let now = draft.now();
+    let (base, amendment) = draft.amendment()?;
+    core.fail_at(Step::Publish);
+    match slot.amend(base, &amendment) {
+        Ok(()) => {
+            core.changed();
+            Ok(amendment.revision())
+        }
+        Err(base) => Err(amendment.onto(Draft::stage(base, now, core.limits(slot.identity.role)))),
+    }
 }
 
 /// Publishes the next revision of a session. With snapshots as the only durability nothing has to be waited for.

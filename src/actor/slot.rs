@@ -10,7 +10,7 @@ use super::mailbox::Mailbox;
 use super::owners::OwnerSlot;
 use crate::error::{EndReason, Ended};
 use crate::id::{Kind, SessionDigest};
-use crate::state::{Committed, Lifetime};
+use crate::state::{Amendment, Committed, Lifetime};
 use crate::time::{Timestamp, micros};
 
 /// What part a session plays for its owner.
@@ -174,6 +174,19 @@ impl Slot {
         }
         self.mirror(&next);
         Swap::Done(std::mem::replace(committed, next))
+    }
+
+    /// Makes the next revision of `base` where it lies, if `base` is still the committed one and nobody else holds it;
+    /// gives `base` back if not. The few bytes are written under the lock, so that a read sees all of them or none.
+    pub(crate) fn amend(&self, base: Arc<Committed>, amendment: &Amendment) -> Result<(), Arc<Committed>> {
+        let mut cell = self.cell.lock();
+        let Cell::Live(committed) = &mut *cell else { return Err(base) };
+        if !Arc::ptr_eq(committed, &base) {
+            return Err(base);
+        }
+        drop(base);
+        let amended = Arc::get_mut(committed).is_some_and(|unread| unread.amend(amendment));
+        if amended { Ok(()) } else { Err(Arc::clone(committed)) }
     }
 
     /// Replaces `base` by an equal state without its expired entries, if `base` is still the committed one.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::changes::Changes;
-use super::entries::{Entries, EntryRef};
+use super::entries::{Entries, EntryRef, Found};
 use super::lifetime::{CompactLifetime, Expiry, Lifetime};
 use super::metadata::{Metadata, SILENT};
 use super::recency::Recency;
@@ -12,7 +12,8 @@ use super::sliding::Sliding;
 use crate::error::Revision;
 use crate::time::Timestamp;
 
-/// What a commit publishes and a read sees: immutable, but for the last uses in `sliding`.
+/// What a commit publishes and a read sees: immutable for as long as anybody reads it, but for the last uses in
+/// `sliding`. One that nobody reads may be amended into the next revision where it lies.
 #[derive(Clone)]
 pub(crate) struct Committed {
     pub(crate) revision: Revision,
@@ -95,11 +96,12 @@ impl Committed {
     }
 
     /// The entry of a key if it is visible; a use of it.
-    pub(super) fn used(&self, key: &str, now: Timestamp) -> Option<EntryRef<'_>> {
-        let entry = self.entries.get(key)?;
+    pub(super) fn used(&self, key: &str, now: Timestamp) -> Option<Found<'_>> {
+        let entry = self.entries.find(key)?;
         let live = match entry.expiry {
+            Expiry::Never => true,
+            Expiry::At(at) => at > now,
             Expiry::Sliding(_) => self.sliding.touch(key, now),
-            _ => self.is_live(&entry, now),
         };
         if let Some(recency) = self.recency.as_ref().filter(|_| live) {
             recency.touch(key);

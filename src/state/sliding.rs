@@ -68,6 +68,11 @@ impl Slide {
 }
 
 impl Sliding {
+    /// Whether no entry has a sliding ttl.
+    pub(super) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     fn get(&self, key: &str) -> Option<&Slide> {
         self.0.as_ref()?.queue.get(key)
     }

@@ -7,6 +7,8 @@ use super::header::Header;
 
 /// A row of the narrow table: key end, value end, revision; each a u32.
 pub(super) const ROW: usize = 12;
+/// So many keys are looked through one after another sooner than by halves.
+const FEW: usize = 16;
 
 #[derive(Clone, Copy)]
 pub(super) struct Narrow<'a> {
@@ -39,6 +41,22 @@ impl<'a> Narrow<'a> {
             }
         }
         Err(low)
+    }
+
+    /// Where the key is, if it is there.
+    pub(super) fn position(&self, key: &[u8]) -> Option<usize> {
+        if self.rows.len() > FEW {
+            return self.find(key).ok();
+        }
+        // Keys that are as long as each other mostly differ in their last byte.
+        let (mut start, last) = (0, *key.last()?);
+        self.rows.iter().position(|row| {
+            let held = start..end::<0>(row);
+            start = held.end;
+            held.end.wrapping_sub(held.start) == key.len()
+                && self.keys.get(held.end.wrapping_sub(1)).is_some_and(|byte| *byte == last)
+                && self.keys.get(held).is_some_and(|held| held == key)
+        })
     }
 
     pub(super) fn key(&self, index: usize) -> Option<&'a [u8]> {
