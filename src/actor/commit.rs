@@ -17,6 +17,7 @@ pub(crate) enum CommitError {
 
 /// Commits a draft that changes next to nothing by changing the committed revision itself, as long as nobody reads it;
 /// gives the draft back where it has to be committed as a whole.
+#[inline]
 pub(crate) fn amend(core: &Core, slot: &Slot, draft: Draft) -> Result<Revision, Draft> {
     if !core.amends() {
         return Err(draft);
@@ -26,7 +27,7 @@ pub(crate) fn amend(core: &Core, slot: &Slot, draft: Draft) -> Result<Revision, 
     core.fail_at(Step::Publish);
     match slot.amend(base, &amendment) {
         Ok(()) => {
-            core.changed();
+            core.committed();
             Ok(amendment.revision())
         }
         Err(base) => Err(amendment.onto(Draft::stage(base, now, core.limits(slot.identity.role)))),
@@ -50,7 +51,7 @@ pub(crate) fn commit(core: &Core, slot: &Arc<Slot>, next: Committed) -> Result<(
                     core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
                 }
                 core.superseded(old);
-                core.changed();
+                core.committed();
                 return Ok(());
             }
             Swap::Ended(ended) => return Err(CommitError::Ended(ended)),

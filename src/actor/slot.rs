@@ -102,7 +102,8 @@ impl Slot {
             return Err(Gone::Due);
         }
         if touch && self.last_active.load(Ordering::Relaxed) < now.as_micros() {
-            self.last_active.fetch_max(now.as_micros(), Ordering::Relaxed);
+            // Written under the lock alone, so nothing comes between the look and this.
+            self.last_active.store(now.as_micros(), Ordering::Relaxed);
         }
         Ok(Arc::clone(committed))
     }

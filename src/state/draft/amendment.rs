@@ -21,7 +21,17 @@ impl Draft {
     /// The revision that it started from, and the change to it; the draft itself when that is more than an amendment.
     ///
     /// No cap, deadline or sum changes with it, so there is nothing else to check or to note.
+    #[inline]
     pub(crate) fn amendment(mut self) -> Result<(Arc<Committed>, Amendment), Self> {
+        let Some(at) = self.amend() else { return Err(self) };
+        match std::mem::take(&mut self.staged) {
+            Changes::One(key, Some(new)) => Ok((self.base, Amendment { key, new, at })),
+            staged => Err(Self { staged, ..self }),
+        }
+    }
+
+    /// Where the change is written, if it is the only one.
+    fn amend(&self) -> Option<Amend> {
         let base = &self.base;
         let plain = self.metadata.is_none()
             && self.limits.at_entries == AtCapacity::Reject
@@ -29,13 +39,9 @@ impl Draft {
             && base.sliding.is_none()
             && self.now < base.quiet_until()
             && self.lifetime == base.lifetime();
-        let at = match &self.staged {
+        match &self.staged {
             Changes::One(key, Some(new)) if plain => base.entries.amend(key, self.near, new),
             _ => None,
-        };
-        match (at, std::mem::take(&mut self.staged)) {
-            (Some(at), Changes::One(key, Some(new))) => Ok((self.base, Amendment { key, new, at })),
-            (_, staged) => Err(Self { staged, ..self }),
         }
     }
 }

@@ -7,6 +7,9 @@ use super::header::Header;
 use super::narrow::{Narrow, ROW};
 use crate::state::entries::NewEntry;
 
+/// A longer value is not written in place: readers stand at the lock meanwhile, and may not for longer than for a pointer.
+const SHORT: usize = 256;
+
 /// Where it is written, in a buffer that has not changed since.
 pub(in crate::state) struct Amend {
     row: Range<usize>,
@@ -22,7 +25,11 @@ pub(super) fn plan(old: &Header, bytes: &[u8], key: &str, near: usize, new: &New
     let delta = u32::try_from(new.revision.get().checked_sub(old.base)?).ok()?;
     let value = table.end::<1>(at)..table.end::<1>(at + 1);
     // If it was of the lowest revision, the base may move.
-    if table.delta(at)? == 0 || value.len() != new.value.as_str().len() || old.expiry(bytes, at) != new.expiry {
+    if table.delta(at)? == 0
+        || value.len() > SHORT
+        || value.len() != new.value.as_str().len()
+        || old.expiry(bytes, at) != new.expiry
+    {
         return None;
     }
     let (row, values_at) = (HEADER + at * ROW + 8, bytes.len() - table.values.len());
