@@ -1,7 +1,8 @@
 //! One runs a mailbox at a time, and nobody waits for nobody: the mailbox's own code under a model checker.
 //!
-//! The checker schedules the threads; every lock of the mailbox, every look at its mark, every hand-over of the run token and the middle of every
-//! turn is a place where it may let another one go on. A turn that waits while nobody runs is a deadlock to it.
+//! The checker schedules the threads; every lock of the mailbox, every look at its mark, every hand-over of the run token
+//! and the middle of every turn is a place where it may let another one go on. A turn that waits while nobody runs is a
+//! deadlock to it.
 
 use std::any::Any;
 use std::future::Future;

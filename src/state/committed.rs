@@ -96,6 +96,7 @@ impl Committed {
     }
 
     /// The entry of a key if it is visible; a use of it.
+    #[inline]
     pub(super) fn used(&self, key: &str, now: Timestamp) -> Option<Found<'_>> {
         let entry = self.entries.find(key)?;
         let live = match entry.expiry {

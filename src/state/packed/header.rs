@@ -63,6 +63,7 @@ impl Header {
     }
 
     /// What stands in a row, without its key and with its value not yet looked through.
+    #[inline]
     pub(super) fn found<'a>(&self, bytes: &'a [u8], key: &str) -> Option<Found<'a>> {
         let (index, value) = match Narrow::of(self, bytes) {
             Some(table) => {

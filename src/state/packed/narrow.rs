@@ -48,15 +48,20 @@ impl<'a> Narrow<'a> {
         if self.rows.len() > FEW {
             return self.find(key).ok();
         }
-        // Keys that are as long as each other mostly differ in their last byte.
         let (mut start, last) = (0, *key.last()?);
-        self.rows.iter().position(|row| {
-            let held = start..end::<0>(row);
-            start = held.end;
-            held.end.wrapping_sub(held.start) == key.len()
-                && self.keys.get(held.end.wrapping_sub(1)).is_some_and(|byte| *byte == last)
-                && self.keys.get(held).is_some_and(|held| held == key)
-        })
+        for (place, row) in self.rows.iter().enumerate() {
+            let end = end::<0>(row);
+            // Keys that are as long as each other mostly differ in their last byte.
+            if end.wrapping_sub(start) == key.len()
+                && let Some(held) = self.keys.get(start..end)
+                && held.last() == Some(&last)
+                && held == key
+            {
+                return Some(place);
+            }
+            start = end;
+        }
+        None
     }
 
     pub(super) fn key(&self, index: usize) -> Option<&'a [u8]> {
