@@ -17,6 +17,7 @@ pub(crate) enum CommitError {
 
 /// Commits a draft that changes next to nothing by changing the committed revision itself, as long as nobody reads it;
 /// gives the draft back where it has to be committed as a whole.
+#[allow(clippy::result_large_err, reason = "the draft goes on to be committed as a whole")]
 #[inline]
 pub(crate) fn amend(core: &Core, slot: &Slot, draft: Draft) -> Result<Revision, Draft> {
     if !core.amends() {

@@ -21,6 +21,7 @@ impl Draft {
     /// The revision that it started from, and the change to it; the draft itself when that is more than an amendment.
     ///
     /// No cap, deadline or sum changes with it, so there is nothing else to check or to note.
+    #[allow(clippy::result_large_err, reason = "the draft goes on to be committed as a whole")]
     #[inline]
     pub(crate) fn amendment(mut self) -> Result<(Arc<Committed>, Amendment), Self> {
         let Some(at) = self.amend() else { return Err(self) };
