@@ -4,14 +4,35 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::room;
+use super::sabotage::Step;
 use super::slot::{Slot, Swap};
-use crate::error::{Ended, LimitExceeded};
-use crate::state::Committed;
+use crate::error::{Ended, LimitExceeded, Revision};
+use crate::state::{Committed, Draft};
 
 /// Why a staged update was not committed.
 pub(crate) enum CommitError {
     Ended(Ended),
     LimitExceeded(LimitExceeded),
+}
+
+/// Commits a draft that changes next to nothing by changing the committed revision itself, as long as nobody reads it;
+/// gives the draft back where it has to be committed as a whole.
+#[allow(clippy::result_large_err, reason = "the draft goes on to be committed as a whole")]
+#[inline]
+pub(crate) fn amend(core: &Core, slot: &Slot, draft: Draft) -> Result<Revision, Draft> {
+    if !core.amends() {
+        return Err(draft);
+    }
+    let now = draft.now();
+    let (base, amendment) = draft.amendment()?;
+    core.fail_at(Step::Publish);
+    match slot.amend(base, &amendment) {
+        Ok(()) => {
+            core.committed();
+            Ok(amendment.revision())
+        }
+        Err(base) => Err(amendment.onto(Draft::stage(base, now, core.limits(slot.identity.role)))),
+    }
 }
 
 /// Publishes the next revision of a session. With snapshots as the only durability nothing has to be waited for.
@@ -31,7 +52,7 @@ pub(crate) fn commit(core: &Core, slot: &Arc<Slot>, next: Committed) -> Result<(
                     core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
                 }
                 core.superseded(old);
-                core.changed();
+                core.committed();
                 return Ok(());
             }
             Swap::Ended(ended) => return Err(CommitError::Ended(ended)),

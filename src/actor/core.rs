@@ -118,6 +118,14 @@ impl Core {
 
     /// Notes that files are behind.
     pub(crate) fn changed(&self) {
+        // What was published is seen by whoever takes the mark away, or the mark is made anew.
+        fence(Ordering::SeqCst);
+        self.committed();
+    }
+
+    /// The same after a commit. It was published under the slot's lock, which a snapshot takes after the mark: one that
+    /// did not see the commit had let go of that lock before, and so is seen to have taken the mark.
+    pub(crate) fn committed(&self) {
         if self.changes.mark()
             && let Some(snapshotter) = self.snapshotter.get()
         {
@@ -137,9 +145,7 @@ pub(crate) struct Changes {
 impl Changes {
     /// Notes a commit, a creation or an end; true for the first since [`Changes::take`].
     fn mark(&self) -> bool {
-        // What was published is seen by whoever takes the mark away, or the mark is made anew: nothing is written where it
-        // stands already, or every commit would take this line from the last one's core.
-        fence(Ordering::SeqCst);
+        // Nothing is written where it stands already, or every commit would take this line from the last one's core.
         if !self.committed.load(Ordering::Relaxed) {
             self.committed.store(true, Ordering::SeqCst);
         }

@@ -1,8 +1,9 @@
-//! A model checker under slots and mailboxes: where one explores, their locks and the threads that a run token moves to are
-//! the checker's. Everything else, the protocol above all, is the code that ships.
+//! A model checker under slots and mailboxes: where one explores, their locks, the mark of the run token and the threads
+//! that it moves to are the checker's. Everything else, the protocol above all, is the code that ships.
 
 use std::cell::{Cell, RefCell};
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::Ordering;
 
 use shuttle::thread::JoinHandle;
 
@@ -61,6 +62,51 @@ pub(crate) enum Mutex<T> {
     Real(parking_lot::Mutex<T>),
     /// With the way to copy what is in it, if a bug may be planted there.
     Explored(shuttle::sync::Mutex<T>, Option<fn(&T) -> T>),
+}
+
+/// An atomic number: the standard library's, or the checker's for what is made while it explores.
+pub(crate) enum AtomicU8 {
+    Real(std::sync::atomic::AtomicU8),
+    Explored(shuttle::sync::atomic::AtomicU8),
+}
+
+/// Does the same with either.
+macro_rules! either {
+    ($self:ident, $real:ident => $done:expr) => {
+        match $self {
+            Self::Real($real) => $done,
+            Self::Explored($real) => $done,
+        }
+    };
+}
+
+impl AtomicU8 {
+    pub(crate) fn new(value: u8) -> Self {
+        match EXPLORING.get() {
+            false => Self::Real(value.into()),
+            true => Self::Explored(shuttle::sync::atomic::AtomicU8::new(value)),
+        }
+    }
+
+    pub(crate) fn load(&self, order: Ordering) -> u8 {
+        either!(self, number => number.load(order))
+    }
+
+    pub(crate) fn store(&self, value: u8, order: Ordering) {
+        either!(self, number => number.store(value, order));
+    }
+
+    pub(crate) fn fetch_or(&self, value: u8, order: Ordering) -> u8 {
+        either!(self, number => number.fetch_or(value, order))
+    }
+
+    pub(crate) fn fetch_and(&self, value: u8, order: Ordering) -> u8 {
+        either!(self, number => number.fetch_and(value, order))
+    }
+
+    pub(crate) fn compare_exchange(&self, old: u8, new: u8, done: Ordering, failed: Ordering) -> Result<u8, u8> {
+        either!(self, number => number.compare_exchange(old, new, done, failed))
+    }
 }
 
 pub(crate) enum Guard<'a, T> {

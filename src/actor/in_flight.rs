@@ -2,7 +2,7 @@
 //! does not wait for. Both together have a cap: each holds its closure.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
@@ -14,10 +14,22 @@ const ACCEPTED: u64 = 1;
 /// One update in line, as it is counted: in the upper half of the same word, so that both are looked at in one step.
 const IN_LINE: u64 = 1 << 32;
 
+/// So many counts for callers that run their turns themselves: one for all would pass from core to core with each turn.
+const COUNTS: usize = 16;
+/// While so much is free under the cap, callers that run their turns themselves need no place in the common count: each
+/// keeps its thread busy, and no machine runs as many threads.
+const AMPLE: u64 = 4_096;
+
+/// A count with cache lines of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Count(AtomicU64);
+
 /// Counts accepted work and updates in line.
 #[derive(Default)]
 pub(crate) struct InFlight {
     counts: AtomicU64,
+    passing: [Count; COUNTS],
     /// Whether anybody waits for the end of it; until then nobody needs to be told.
     awaited: AtomicBool,
     idle: Notify,
@@ -26,8 +38,8 @@ pub(crate) struct InFlight {
 /// One piece of accepted work; done when dropped.
 pub(crate) struct Accepted(Arc<Core>);
 
-/// The same, of somebody who returns only when it is done.
-pub(crate) struct Passing<'a>(&'a InFlight);
+/// The same, of somebody who returns only when it is done, and where it is counted.
+pub(crate) struct Passing<'a>(&'a InFlight, &'a AtomicU64);
 
 /// An update in line for a mailbox, under the service's cap already; leaves the line when dropped.
 pub(crate) struct InLine(Arc<Core>);
@@ -60,15 +72,24 @@ impl InFlight {
 
     /// Accepts an update that its caller runs itself, if there is room for one more.
     pub(crate) fn pass(core: &Core) -> Result<Passing<'_>, Refused> {
-        let before = core.in_flight.counts.fetch_add(ACCEPTED, Ordering::SeqCst);
-        let passing = Passing(&core.in_flight);
-        room(core, before)?;
+        let in_flight = &core.in_flight;
+        let ample = all(in_flight.counts.load(Ordering::Relaxed)) + AMPLE < core.config.max_in_flight;
+        let own = in_flight.passing.get(own_count()).filter(|_| ample);
+        let count = own.map_or(&in_flight.counts, |count| &count.0);
+        // As in `enter`: counted before the phase is looked at.
+        let before = count.fetch_add(ACCEPTED, Ordering::SeqCst);
+        let passing = Passing(in_flight, count);
+        if own.is_none() {
+            room(core, before)?;
+        } else if !core.is_running() {
+            return Err(Refused::Stopping);
+        }
         Ok(passing)
     }
 
-    /// One accepted piece is done.
-    fn leave(&self) {
-        let last = accepted(self.counts.fetch_sub(ACCEPTED, Ordering::SeqCst)) == 1;
+    /// One accepted piece is done that was counted there.
+    fn leave(&self, count: &AtomicU64) {
+        let last = accepted(count.fetch_sub(ACCEPTED, Ordering::SeqCst)) == 1;
         if last && self.awaited.load(Ordering::SeqCst) {
             self.idle.notify_waiters();
         }
@@ -88,11 +109,17 @@ impl InFlight {
         loop {
             let mut idle = std::pin::pin!(self.idle.notified());
             idle.as_mut().enable();
-            if accepted(self.counts.load(Ordering::SeqCst)) == 0 {
+            // One after another: what has come to a count since it was looked at has seen the phase, and is refused.
+            if accepted(self.counts.load(Ordering::SeqCst)) + self.passing() == 0 {
                 return;
             }
             idle.await;
         }
+    }
+
+    /// Callers that run their turns themselves and are not in the common count.
+    fn passing(&self) -> u64 {
+        self.passing.iter().map(|count| count.0.load(Ordering::SeqCst)).sum()
     }
 
     /// How much was accepted and is not done.
@@ -105,7 +132,7 @@ impl InFlight {
     #[cfg(test)]
     pub(crate) fn counts(&self) -> (u64, u64) {
         let counts = self.counts.load(Ordering::SeqCst);
-        (accepted(counts), counts / IN_LINE)
+        (accepted(counts) + self.passing(), counts / IN_LINE)
     }
 }
 
@@ -122,13 +149,30 @@ impl InLine {
 
 /// Whether one more may come, where so many were there before it.
 fn room(core: &Core, before: u64) -> Result<(), Refused> {
+    let (common, cap) = (all(before), core.config.max_in_flight);
+    // Who passes meanwhile comes to the common count: it is not ample any more.
+    let passing = if common + AMPLE < cap { 0 } else { core.in_flight.passing() };
     if !core.is_running() {
         Err(Refused::Stopping)
-    } else if accepted(before) + before / IN_LINE >= core.config.max_in_flight && !core.planted(Bug::NoServiceCap) {
+    } else if common + passing >= cap && !core.planted(Bug::NoServiceCap) {
         Err(Refused::Full)
     } else {
         Ok(())
     }
+}
+
+/// The count of this thread.
+fn own_count() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static OWN: usize = NEXT.fetch_add(1, Ordering::Relaxed) % COUNTS;
+    }
+    OWN.with(|own| *own)
+}
+
+/// Accepted and in line.
+const fn all(counts: u64) -> u64 {
+    accepted(counts) + counts / IN_LINE
 }
 
 const fn accepted(counts: u64) -> u64 {
@@ -137,13 +181,13 @@ const fn accepted(counts: u64) -> u64 {
 
 impl Drop for Accepted {
     fn drop(&mut self) {
-        self.0.in_flight.leave();
+        self.0.in_flight.leave(&self.0.in_flight.counts);
     }
 }
 
 impl Drop for Passing<'_> {
     fn drop(&mut self) {
-        self.0.leave();
+        self.0.leave(self.1);
     }
 }
 

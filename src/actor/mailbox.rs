@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+#[cfg(not(test))]
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 #[cfg(not(test))]
@@ -12,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::core::Core;
 #[cfg(test)]
-use super::explored::Mutex;
+use super::explored::{AtomicU8, Mutex};
 use super::planted::Bug;
 use super::slot::Slot;
 use super::token::{OwnTurn, Token};
@@ -22,11 +24,12 @@ use crate::error::Overload;
 const LOOKS: u32 = 16;
 const PAUSES: u32 = 32;
 
-const FREE: u8 = 0;
-/// Turns are being run this very moment, one after another.
-const ACTIVE: u8 = 1;
-/// The token is on its way to somebody.
+/// Somebody has the run token.
+const TAKEN: u8 = 1;
+/// It is on its way to somebody; else turns are being run this very moment, one after another.
 const AWAY: u8 = 2;
+/// There is a lane: turns may wait.
+const LANE: u8 = 4;
 
 /// What a turn does when its time comes; it answers its caller itself.
 pub(crate) type Job = Box<dyn FnOnce(&Arc<Core>, &Arc<Slot>) + Send>;
@@ -41,15 +44,14 @@ pub(crate) enum Turn {
 
 /// The mailbox of one session.
 pub(crate) struct Mailbox {
-    /// What `inner` says of the run, to look at without its lock.
+    /// Who takes `TAKEN` away while there is a lane holds the lock; who finds none lets go of the token in one step. So
+    /// nobody has the token only while the queue is empty, and no turn waits for nobody.
     run: AtomicU8,
     inner: Mutex<Inner>,
 }
 
-/// Invariant: while `running` is false the queue is empty, so that no turn waits for nobody.
 #[derive(Default)]
 struct Inner {
-    running: bool,
     failed_starts: u8,
     /// Callers in line for a place in the queue.
     in_line: u32,
@@ -64,21 +66,26 @@ struct Lane {
 }
 
 impl Inner {
-    fn lane(&mut self, core: &Core) -> &mut Lane {
+    /// The lane, which is told of in `run` from here on.
+    fn lane(&mut self, core: &Core, run: &AtomicU8) -> &mut Lane {
         let turns = core.config.mailbox_turns;
-        let lane = || Box::new(Lane { permits: Arc::new(Semaphore::new(turns)), queue: VecDeque::new() });
-        self.lane.get_or_insert_with(lane)
+        self.lane.get_or_insert_with(|| {
+            if !core.planted(Bug::LaneUntold) {
+                run.fetch_or(LANE, Ordering::Relaxed);
+            }
+            Box::new(Lane { permits: Arc::new(Semaphore::new(turns)), queue: VecDeque::new() })
+        })
     }
 
     fn is_empty(&self) -> bool {
         self.lane.as_ref().is_none_or(|lane| lane.queue.is_empty())
     }
 
-    /// Lets go of the lane if nobody has a place in it or waits for one.
-    fn rest(&mut self) {
-        self.running = false;
+    /// Gives up the run token, and the lane if nobody has a place in it or waits for one.
+    fn rest(&mut self, run: &AtomicU8) {
         // The count grows under the lock alone.
         self.lane.take_if(|lane| lane.queue.is_empty() && Arc::strong_count(&lane.permits) == 1);
+        run.store(if self.lane.is_some() { LANE } else { 0 }, Ordering::Release);
     }
 }
 
@@ -117,11 +124,12 @@ impl Drop for Waiting<'_> {
 
 impl Mailbox {
     pub(crate) fn new() -> Self {
-        Self { run: AtomicU8::new(FREE), inner: Mutex::default() }
+        Self { run: AtomicU8::new(0), inner: Mutex::default() }
     }
 
     fn permits(core: &Core, slot: &Slot) -> Arc<Semaphore> {
-        Arc::clone(&slot.mailbox.inner.lock().lane(core).permits)
+        let Self { run, inner } = &slot.mailbox;
+        Arc::clone(&inner.lock().lane(core, run).permits)
     }
 
     /// A place if one is free now.
@@ -153,50 +161,51 @@ impl Mailbox {
     /// Most turns take less time than it takes to queue one and to be woken by its answer.
     pub(crate) fn soon<'a>(core: &'a Arc<Core>, slot: &'a Arc<Slot>) -> Option<OwnTurn<'a>> {
         for _ in 0..LOOKS {
-            match slot.mailbox.run.load(Ordering::Relaxed) {
-                FREE => {
-                    let mut inner = slot.mailbox.inner.lock();
-                    if !std::mem::replace(&mut inner.running, true) {
-                        slot.mailbox.run.store(ACTIVE, Ordering::Relaxed);
-                        return Some(OwnTurn::new(core, slot));
-                    }
+            let run = slot.mailbox.run.load(Ordering::Relaxed);
+            if run & TAKEN == 0 {
+                if slot.mailbox.take(run) {
+                    return Some(OwnTurn::new(core, slot));
                 }
-                ACTIVE if core.sometimes(Bug::TwoTokens) => return Some(OwnTurn::new(core, slot)),
-                // Looked at and not locked: whoever runs turns needs the lock.
-                ACTIVE => (0..PAUSES).for_each(|_| std::hint::spin_loop()),
+            } else if core.sometimes(Bug::TwoTokens) {
+                return Some(OwnTurn::new(core, slot));
+            } else if run & AWAY == 0 {
+                (0..PAUSES).for_each(|_| std::hint::spin_loop());
+            } else {
                 // Whoever is to run it is on no processor yet, and to wait here may keep it off this one.
-                _ => return None,
+                return None;
             }
         }
         None
     }
 
+    /// Takes the run token, if `run` says that nobody has it and still holds.
+    fn take(&self, run: u8) -> bool {
+        run & TAKEN == 0 && self.run.compare_exchange(run, run | TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
     /// The run token, if nobody runs the mailbox.
     #[cfg(test)]
     pub(crate) fn try_run(core: &Arc<Core>, slot: &Arc<Slot>) -> Option<Token> {
-        let mut inner = slot.mailbox.inner.lock();
-        if inner.running && !core.sometimes(Bug::TwoTokens) {
-            return None;
-        }
-        inner.running = true;
-        Some(Token::new(core, slot))
+        let took = slot.mailbox.take(slot.mailbox.run.load(Ordering::Relaxed));
+        (took || core.sometimes(Bug::TwoTokens)).then(|| Token::new(core, slot))
     }
 
     /// Queues a turn; gives the run token when nobody runs the mailbox.
     pub(crate) fn push(core: &Arc<Core>, slot: &Arc<Slot>, turn: Turn) -> Option<Token> {
-        let mut inner = slot.mailbox.inner.lock();
-        inner.lane(core).queue.push_back(turn);
-        if inner.running {
-            return None;
-        }
-        inner.running = true;
-        slot.mailbox.run.store(ACTIVE, Ordering::Relaxed);
-        Some(Token::new(core, slot))
+        let Self { run, inner } = &slot.mailbox;
+        let mut inner = inner.lock();
+        inner.lane(core, run).queue.push_back(turn);
+        // Whoever has the token finds the lane when it lets go, and is kept off the queue by the lock until then.
+        slot.mailbox.take(run.load(Ordering::Relaxed)).then(|| Token::new(core, slot))
     }
 
     /// Notes whether turns are being run this very moment, or the token is on its way to somebody.
     pub(crate) fn set_active(&self, active: bool) {
-        self.run.store(if active { ACTIVE } else { AWAY }, Ordering::Relaxed);
+        if active {
+            self.run.fetch_and(!AWAY, Ordering::Relaxed);
+        } else {
+            self.run.fetch_or(AWAY, Ordering::Relaxed);
+        }
     }
 
     /// The next turn; `None` also ends the run, in one step, so that a turn queued meanwhile finds somebody.
@@ -209,20 +218,28 @@ impl Mailbox {
             inner = self.inner.lock();
         }
         if turn.is_none() {
-            inner.rest();
-            self.run.store(FREE, Ordering::Relaxed);
+            inner.rest(&self.run);
         }
         turn
+    }
+
+    /// Ends a run of one turn without the lock, where there is no lane: says whether it did.
+    pub(crate) fn rest_at_once(&self, core: &Core) -> bool {
+        if core.sometimes(Bug::RestInTwoSteps) && self.run.load(Ordering::Relaxed) == TAKEN {
+            self.run.store(0, Ordering::Release);
+            return true;
+        }
+        self.run.compare_exchange(TAKEN, 0, Ordering::Release, Ordering::Relaxed).is_ok()
     }
 
     /// Ends the run if nothing waits; says whether something does.
     pub(crate) fn rest_if_empty(&self) -> bool {
         let mut inner = self.inner.lock();
-        if inner.is_empty() {
-            inner.rest();
-            self.run.store(FREE, Ordering::Relaxed);
+        let empty = inner.is_empty();
+        if empty {
+            inner.rest(&self.run);
         }
-        inner.running
+        !empty
     }
 
     /// Called when a token was dropped with turns waiting: false when that makes `most` failed starts in a row.
@@ -236,10 +253,10 @@ impl Mailbox {
     pub(crate) fn abandon(&self) {
         let turns = {
             let mut inner = self.inner.lock();
-            inner.running = false;
-            self.run.store(FREE, Ordering::Relaxed);
             inner.failed_starts = 0;
-            inner.lane.as_mut().map(|lane| std::mem::take(&mut lane.queue))
+            let turns = inner.lane.as_mut().map(|lane| std::mem::take(&mut lane.queue));
+            inner.rest(&self.run);
+            turns
         };
         // One by one: to drop a turn wakes its caller, and a second panic in the midst of one would end the process.
         for turn in turns.into_iter().flatten() {

@@ -16,6 +16,8 @@ pub(crate) enum Bug {
     NoRearm,
     /// A run ends in two steps: nothing waits, then, later, nobody runs.
     RestInTwoSteps,
+    /// A lane is made, and whoever has the run token is not told.
+    LaneUntold,
     /// A turn is staged on a revision that another one has replaced.
     StaleBase,
     /// A read gives a revision that another one has replaced.

@@ -11,7 +11,7 @@ use super::explored::Mutex;
 pub(crate) use super::identity::{Identity, Role};
 use super::mailbox::Mailbox;
 use crate::error::{EndReason, Ended};
-use crate::state::{Committed, CompactLifetime, Lifetime};
+use crate::state::{Amendment, Committed, CompactLifetime, Lifetime};
 use crate::time::Timestamp;
 
 /// One session in the registry.
@@ -76,7 +76,8 @@ impl Slot {
             return Err(Gone::Due);
         }
         if touch && self.last_active.load(Ordering::Relaxed) < now.as_micros() {
-            self.last_active.fetch_max(now.as_micros(), Ordering::Relaxed);
+            // Written under the lock alone, so nothing comes between the look and this.
+            self.last_active.store(now.as_micros(), Ordering::Relaxed);
         }
         Ok(Arc::clone(committed))
     }
@@ -144,6 +145,19 @@ impl Slot {
         }
         self.mirror(&next);
         Swap::Done(std::mem::replace(committed, next))
+    }
+
+    /// Makes the next revision of `base` where it lies, if `base` is still the committed one and nobody else holds it;
+    /// gives `base` back if not. The few bytes are written under the lock, so that a read sees all of them or none.
+    pub(crate) fn amend(&self, base: Arc<Committed>, amendment: &Amendment) -> Result<(), Arc<Committed>> {
+        let mut cell = self.cell.lock();
+        let Cell::Live(committed) = &mut *cell else { return Err(base) };
+        if !Arc::ptr_eq(committed, &base) {
+            return Err(base);
+        }
+        drop(base);
+        let amended = Arc::get_mut(committed).is_some_and(|unread| unread.amend(amendment));
+        if amended { Ok(()) } else { Err(Arc::clone(committed)) }
     }
 
     /// Replaces `base` by an equal state without its expired entries, if `base` is still the committed one.

@@ -18,6 +18,7 @@ use super::turn::{Patience, Place, Updated, update};
 use crate::config::Config;
 use crate::error::UpdateError;
 use crate::principal::Principal;
+use crate::state::{Draft, Entries};
 use crate::telemetry::Telemetry;
 use crate::time::Clock;
 
@@ -41,6 +42,36 @@ fn count(core: &Arc<Core>, slot: &Arc<Slot>) -> Counted {
     Box::pin(async move {
         update(&core, &slot, None, Patience::Wait, Place::Anywhere, |draft| draft.increment("n", 1)).await
     })
+}
+
+#[tokio::test]
+async fn a_revision_is_amended_where_it_lies_unless_somebody_reads_it() {
+    let (core, slot) = started().await;
+    let set = |draft: &mut Draft| draft.set("beside", &0).and_then(|()| draft.set("n", &10));
+    update(&core, &slot, None, Patience::Wait, Place::Anywhere, set).await.unwrap();
+    count(&core, &slot).await.unwrap();
+    let held = slot.peek().unwrap();
+    assert_eq!(count(&core, &slot).await.unwrap().value, 12);
+    let current = slot.peek().unwrap();
+    assert_eq!((held.revision.get(), held.entries.get("n").unwrap().value), (2, "11"));
+    assert_eq!((current.revision.get(), current.entries.get("n").unwrap().value), (3, "12"));
+    drop((held, current));
+    // Nobody reads it now, and the old one is held until the new one stands: at another address where it is another.
+    let lies = || slot.peek().map(|committed| (Arc::as_ptr(&committed).addr(), committed.entries.to_packed())).unwrap();
+    let amended = async |key: &'static str, value: String| {
+        let set = move |draft: &mut Draft| draft.set(key, &value);
+        let (before, was) = lies();
+        assert!(update(&core, &slot, None, Patience::Wait, Place::Anywhere, set).await.unwrap().changed);
+        let (after, is) = lies();
+        assert!(was != is && Entries::from_packed(is).is_ok());
+        after == before
+    };
+    assert!(!amended("short", "a".repeat(20)).await, "a new key");
+    assert!(amended("short", "b".repeat(20)).await, "a value as long as the old one");
+    assert!(!amended("short", "b".repeat(21)).await, "a longer one");
+    assert!(!amended("long", "a".repeat(300)).await, "a new key");
+    assert!(!amended("long", "b".repeat(300)).await, "a value that takes its time to be written");
+    assert_eq!(slot.peek().unwrap().revision.get(), 8);
 }
 
 /// Turns that wait while somebody else holds the run token.

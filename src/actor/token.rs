@@ -39,7 +39,7 @@ impl<'a> OwnTurn<'a> {
     /// The turn is done: a few of the others' are run, if any wait, and the rest goes to an actor.
     pub(crate) fn finish(mut self) {
         self.armed = false;
-        if self.slot.mailbox.rest_if_empty() {
+        if !self.slot.mailbox.rest_at_once(self.core) && self.slot.mailbox.rest_if_empty() {
             Token::new(self.core, self.slot).finish();
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::commit::{CommitError, commit};
+use super::commit::{CommitError, amend, commit};
 use super::core::Core;
 use super::in_flight::{Accepted, InFlight, Refused};
 use super::lookup::access;
@@ -209,6 +209,13 @@ pub(super) fn perform<R, E>(
     };
     core.publish_half(slot, &draft);
     core.fail_at(Step::Finish);
+    let draft = match amend(core, slot, draft) {
+        Ok(revision) => {
+            core.fail_at(Step::Reply);
+            return Ok(Updated { value, revision, changed: true });
+        }
+        Err(draft) => draft,
+    };
     let Some(next) = draft.finish()? else {
         return Ok(Updated { value, revision: current, changed: false });
     };

@@ -1,7 +1,8 @@
 //! One runs a mailbox at a time, and nobody waits for nobody: the mailbox's own code under a model checker.
 //!
-//! The checker schedules the threads; every lock of the mailbox, every hand-over of the run token and the middle of every
-//! turn is a place where it may let another one go on. A turn that waits while nobody runs is a deadlock to it.
+//! The checker schedules the threads; every lock of the mailbox, every look at its mark, every hand-over of the run token
+//! and the middle of every turn is a place where it may let another one go on. A turn that waits while nobody runs is a
+//! deadlock to it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -169,8 +170,8 @@ fn one_runs_a_mailbox_and_nobody_waits_for_nobody() {
 }
 
 #[test]
-fn two_tokens_a_lost_one_and_a_rest_in_two_steps_are_caught() {
-    for bug in [Bug::TwoTokens, Bug::NoRearm, Bug::RestInTwoSteps, Bug::PermitLeaked] {
+fn two_tokens_a_lost_one_a_rest_in_two_steps_and_a_lane_untold_are_caught() {
+    for bug in [Bug::TwoTokens, Bug::NoRearm, Bug::RestInTwoSteps, Bug::LaneUntold, Bug::PermitLeaked] {
         println!("{bug:?}");
         caught(1, |seed| explored(seed, &[bug], 20_000));
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::changes::Changes;
-use super::entries::{Entries, EntryRef};
+use super::entries::{Entries, EntryRef, Found};
 use super::lifetime::{CompactLifetime, Expiry, Lifetime};
 use super::metadata::Metadata;
 use super::recency::Recency;
@@ -13,7 +13,8 @@ use super::uncommon::{NOTHING, Uncommon, kept};
 use crate::error::Revision;
 use crate::time::Timestamp;
 
-/// What a commit publishes and a read sees: immutable, but for the last uses in `sliding`.
+/// What a commit publishes and a read sees: immutable for as long as anybody reads it, but for the last uses in
+/// `sliding`. One that nobody reads may be amended into the next revision where it lies.
 #[derive(Clone)]
 pub(crate) struct Committed {
     pub(crate) revision: Revision,
@@ -77,6 +78,12 @@ impl Committed {
         &self.uncommon().sliding
     }
 
+    /// Whether a use of an entry is noted beside it.
+    pub(super) fn notes_uses(&self) -> bool {
+        let Uncommon { sliding, recency, .. } = self.uncommon();
+        !sliding.is_none() || recency.is_some()
+    }
+
     /// The limits of the session's life.
     pub(crate) fn lifetime(&self) -> Lifetime {
         self.lifetime.into()
@@ -102,11 +109,13 @@ impl Committed {
     }
 
     /// The entry of a key if it is visible; a use of it.
-    pub(super) fn used(&self, key: &str, now: Timestamp) -> Option<EntryRef<'_>> {
-        let entry = self.entries.get(key)?;
+    #[inline]
+    pub(super) fn used(&self, key: &str, now: Timestamp) -> Option<Found<'_>> {
+        let entry = self.entries.find(key)?;
         let live = match entry.expiry {
+            Expiry::Never => true,
+            Expiry::At(at) => at > now,
             Expiry::Sliding(_) => self.sliding().touch(key, now),
-            _ => self.is_live(&entry, now),
         };
         // Every read comes by here: with nothing uncommon this is one comparison.
         if let Some(recency) = self.uncommon.as_ref().and_then(|uncommon| uncommon.recency.as_ref()).filter(|_| live) {

@@ -1,5 +1,6 @@
 //! Changing a session: a staged copy of what an update touches.
 
+mod amendment;
 mod finish;
 mod write;
 
@@ -10,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::changes::Changes;
 use super::committed::Committed;
-use super::entries::EntryRef;
+use super::entries::Found;
 use super::lifetime::Lifetime;
 use super::metadata::Metadata;
 use super::overlay::Overlay;
@@ -18,6 +19,8 @@ use super::view::whole;
 use crate::config::StateLimits;
 use crate::error::{DraftError, Revision};
 use crate::time::Timestamp;
+
+pub(crate) use amendment::Amendment;
 
 /// A change of a session while it is made: reads show it with what was written so far, and nobody else sees it before
 /// it is committed.
@@ -29,6 +32,8 @@ pub struct Draft {
     limits: StateLimits,
     /// Only what differs from `base`.
     staged: Changes,
+    /// Where in `base` the key stands that was staged last; a hint.
+    near: usize,
     metadata: Option<Box<Metadata>>,
     lifetime: Lifetime,
 }
@@ -37,7 +42,7 @@ impl Draft {
     /// Starts a change of a revision.
     pub(crate) fn stage(base: Arc<Committed>, now: Timestamp, limits: StateLimits) -> Self {
         let lifetime = base.lifetime();
-        Self { base, now, limits, staged: Changes::None, metadata: None, lifetime }
+        Self { base, now, limits, staged: Changes::None, near: 0, metadata: None, lifetime }
     }
 
     /// The revision that this draft started from.
@@ -63,7 +68,7 @@ impl Draft {
     /// The value of a key, as compact JSON.
     #[must_use]
     pub fn json(&self, key: &str) -> Option<&str> {
-        self.current(key).map(|entry| entry.value)
+        self.current(key).and_then(|found| found.value.as_str())
     }
 
     /// Whether there is an entry under the key.
@@ -124,9 +129,9 @@ impl Draft {
         &self.limits
     }
 
-    fn current(&self, key: &str) -> Option<EntryRef<'_>> {
+    fn current(&self, key: &str) -> Option<Found<'_>> {
         match self.staged.get(key) {
-            Some(new) => new,
+            Some(new) => new.map(Found::from),
             None => self.base.used(key, self.now),
         }
     }

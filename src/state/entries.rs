@@ -8,7 +8,7 @@ use super::changes::Changes;
 use super::lifetime::Expiry;
 use super::mapped::Mapped;
 use super::overlay::Overlay;
-use super::packed::{self, Edit, Packed, PackedError};
+use super::packed::{self, Amend, Edit, Packed, PackedError};
 use super::value::Json;
 use crate::error::Revision;
 use crate::time::Timestamp;
@@ -37,6 +37,46 @@ impl EntryRef<'_> {
     /// Key and value, as they count against caps.
     pub(super) fn bytes(&self) -> u64 {
         self.key.len() as u64 + self.value.len() as u64
+    }
+}
+
+/// What a look at one key finds.
+#[derive(Clone, Copy)]
+pub(crate) struct Found<'a> {
+    pub(crate) value: Text<'a>,
+    pub(crate) expiry: Expiry,
+    /// Its place among packed entries, to find it again.
+    pub(crate) place: usize,
+}
+
+/// A value as it lies in memory. Without unsafe code packed bytes are looked through to be text once more, by whoever
+/// wants text.
+#[derive(Clone, Copy)]
+pub(crate) enum Text<'a> {
+    Packed(&'a [u8]),
+    Whole(&'a str),
+}
+
+impl<'a> Text<'a> {
+    pub(crate) fn as_bytes(self) -> &'a [u8] {
+        match self {
+            Self::Packed(bytes) => bytes,
+            Self::Whole(text) => text.as_bytes(),
+        }
+    }
+
+    /// Never nothing: what is packed was checked before.
+    pub(crate) fn as_str(self) -> Option<&'a str> {
+        match self {
+            Self::Packed(bytes) => str::from_utf8(bytes).ok(),
+            Self::Whole(text) => Some(text),
+        }
+    }
+}
+
+impl<'a> From<EntryRef<'a>> for Found<'a> {
+    fn from(entry: EntryRef<'a>) -> Self {
+        Self { value: Text::Whole(entry.value), expiry: entry.expiry, place: 0 }
     }
 }
 
@@ -95,6 +135,31 @@ impl Entries {
         }
     }
 
+    /// What stands under a key, expired or not.
+    #[inline]
+    pub(super) fn find(&self, key: &str) -> Option<Found<'_>> {
+        match &self.0 {
+            Inner::Packed(packed) => packed.find(key),
+            Inner::Mapped(mapped) => mapped.get(key).map(Found::from),
+        }
+    }
+
+    /// Where a value may take the place of another in these very bytes, if it may.
+    pub(super) fn amend(&self, key: &str, near: usize, new: &NewEntry) -> Option<Amend> {
+        match &self.0 {
+            Inner::Packed(packed) => packed.amend(key, near, new),
+            Inner::Mapped(_) => None,
+        }
+    }
+
+    /// Writes what [`Entries::amend`] found a place for in these; false when there is no such place.
+    pub(super) fn amended(&mut self, amend: &Amend, value: &str) -> bool {
+        match &mut self.0 {
+            Inner::Packed(packed) => packed.amended(amend, value),
+            Inner::Mapped(_) => false,
+        }
+    }
+
     /// Every entry, sorted by key.
     pub(crate) fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> {
         self.iter_from(Bound::Unbounded)
@@ -132,6 +197,7 @@ impl Entries {
     /// The earliest absolute deadline.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         match &self.0 {
+            Inner::Packed(packed) if packed.is_timeless() => None,
             Inner::Packed(_) => self.deadlines().map(|(at, _)| at).min(),
             Inner::Mapped(mapped) => mapped.deadlines().next().map(|(at, _)| at),
         }

@@ -25,6 +25,7 @@ mod view;
 mod tests;
 
 pub(crate) use committed::Committed;
+pub(crate) use draft::Amendment;
 pub use draft::Draft;
 pub(crate) use entries::{Entries, NewEntry};
 pub use lifetime::Ttl;

@@ -18,6 +18,7 @@
 //! with a ttl are sorted by index. Wide is chosen when, and only when, an end or a difference does not fit a u32, so
 //! equal entries have equal bytes. The cap on entries of a session keeps both counts far below 2^32.
 
+mod amend;
 mod check;
 mod header;
 mod narrow;
@@ -28,9 +29,10 @@ mod write;
 use std::ops::Bound;
 
 use super::changes::Changes;
-use super::entries::{EntryRef, NewEntry};
+use super::entries::{EntryRef, Found, NewEntry};
 
 use self::header::Header;
+pub(super) use amend::Amend;
 pub(crate) use check::PackedError;
 pub(super) use splice::{Edit, Totals};
 pub(super) use write::encode;
@@ -72,6 +74,11 @@ impl Packed {
         self.header().count
     }
 
+    /// Whether no entry has a ttl.
+    pub(super) fn is_timeless(&self) -> bool {
+        self.header().timed == 0
+    }
+
     pub(super) fn payload_bytes(&self) -> u64 {
         self.0.len().saturating_sub(self.header().keys_at()) as u64
     }
@@ -79,6 +86,23 @@ impl Packed {
     pub(super) fn get(&self, key: &str) -> Option<EntryRef<'_>> {
         let header = self.header();
         header.find(&self.0, key).ok().and_then(|index| header.entry(&self.0, index))
+    }
+
+    /// As [`Packed::get`], without what a look at one value has no use for.
+    #[inline]
+    pub(super) fn find(&self, key: &str) -> Option<Found<'_>> {
+        self.header().found(&self.0, key)
+    }
+
+    /// Where in the buffer a value of the same length may take the place of one; `None` when more would change. The key
+    /// is looked for at the place `near` first.
+    pub(super) fn amend(&self, key: &str, near: usize, new: &NewEntry) -> Option<Amend> {
+        amend::plan(&self.header(), &self.0, key, near, new)
+    }
+
+    /// Writes what [`Packed::amend`] found a place for in this very buffer.
+    pub(super) fn amended(&mut self, amend: &Amend, value: &str) -> bool {
+        amend.write(&mut self.0, value.as_bytes())
     }
 
     pub(super) fn iter_from(&self, start: Bound<&str>) -> impl Iterator<Item = EntryRef<'_>> + use<'_> {

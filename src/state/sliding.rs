@@ -73,6 +73,7 @@ impl Sliding {
         Self(None)
     }
 
+    /// Whether no entry has a sliding ttl.
     pub(super) fn is_none(&self) -> bool {
         self.0.is_none()
     }

@@ -59,13 +59,13 @@ impl View {
     /// The value of a key, as compact JSON.
     #[must_use]
     pub fn json(&self, key: &str) -> Option<&str> {
-        self.committed.used(key, self.now).map(|entry| entry.value)
+        self.committed.used(key, self.now).and_then(|found| found.value.as_str())
     }
 
     /// The whole entry of a key.
     #[must_use]
     pub fn entry(&self, key: &str) -> Option<Entry<'_>> {
-        self.committed.used(key, self.now).map(|entry| self.show(entry))
+        self.committed.used(key, self.now).and_then(|_| self.committed.entries.get(key)).map(|entry| self.show(entry))
     }
 
     /// Every entry, sorted by key. Not a use of any.

@@ -42,6 +42,11 @@ impl Core {
         drop(old);
     }
 
+    /// Whether a revision that nobody reads may be changed where it lies.
+    pub(crate) const fn amends(&self) -> bool {
+        true
+    }
+
     /// What is done about a turn whose caller has left: nothing.
     pub(crate) const fn cancelled<F>(&self, _: &Arc<Slot>, _: &mut F) {}
 

@@ -87,6 +87,12 @@ impl Core {
         }
     }
 
+    /// Not where a bug is in what makes a whole revision.
+    pub(crate) fn amends(&self) -> bool {
+        let whole = [Bug::StaleBase, Bug::StaleRead, Bug::RevisionStands, Bug::CommitOverwritesEnd];
+        !whole.into_iter().any(|bug| self.planted(bug))
+    }
+
     pub(crate) fn cancelled<R, E, F>(self: &Arc<Self>, slot: &Arc<Slot>, run: &mut F)
     where
         F: FnMut(&mut Draft) -> Result<R, E>,

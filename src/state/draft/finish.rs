@@ -24,7 +24,7 @@ impl Draft {
     ///
     /// Nothing in here looks at entries that neither changed nor expired nor are about to be evicted.
     pub(crate) fn finish(self) -> Result<Option<Committed>, LimitExceeded> {
-        let Self { base, now, limits, mut staged, metadata, lifetime } = self;
+        let Self { base, now, limits, mut staged, near: _, metadata, lifetime } = self;
         let metadata = metadata.map(|metadata| *metadata).filter(|metadata| metadata != base.metadata());
         if staged.is_empty() && metadata.is_none() && lifetime == base.lifetime() {
             return Ok(None);

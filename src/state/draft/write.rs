@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Draft;
 use crate::config::MAX_DEPTH;
 use crate::error::{DraftError, Limit};
-use crate::state::entries::NewEntry;
+use crate::state::entries::{NewEntry, Text};
 use crate::state::lifetime::{Expiry, Ttl};
 use crate::state::metadata::at_most;
 use crate::state::node::members;
@@ -74,9 +74,9 @@ impl Draft {
     /// beyond 64 bits.
     pub fn increment(&mut self, key: &str, by: i64) -> Result<i64, DraftError> {
         let current = self.current(key);
-        let (old, expiry) = match current {
-            Some(entry) => (integer(entry.value)?, entry.expiry),
-            None => (0, Expiry::Never),
+        let (old, expiry, place) = match current {
+            Some(entry) => (integer(entry.value)?, entry.expiry, entry.place),
+            None => (0, Expiry::Never, 0),
         };
         // An integer is spelled one way unless it is `-0`; another one than what is there need not be compared with it.
         let other = by != 0 && current.is_some() && !self.staged.contains(key);
@@ -86,7 +86,7 @@ impl Draft {
         self.check(key, value.len())?;
         let value = Json::trusted(value);
         if other {
-            self.stage_entry(key, value, expiry);
+            self.stage_entry(key, value, expiry, place);
         } else {
             self.put(key, value, expiry);
         }
@@ -103,7 +103,8 @@ impl Draft {
         if depth >= MAX_DEPTH {
             return Err(depth_exceeded(depth + 1));
         }
-        let (old, expiry) = self.current(key).map_or(("[]", Expiry::Never), |entry| (entry.value, entry.expiry));
+        let current = self.current(key).and_then(|entry| Some((entry.value.as_str()?, entry.expiry)));
+        let (old, expiry) = current.unwrap_or(("[]", Expiry::Never));
         let Some(head) = old.strip_suffix(']') else {
             return Err(DraftError::WrongType { needed: "an array", found: scan::name_of(old) });
         };
@@ -177,29 +178,38 @@ impl Draft {
 
     fn put(&mut self, key: &str, value: Json, expiry: Expiry) {
         let base = self.base.used(key, self.now);
-        if base.is_some_and(|base| base.value == value.as_str() && base.expiry == expiry) {
+        if base.is_some_and(|base| base.value.as_bytes() == value.as_str().as_bytes() && base.expiry == expiry) {
             self.staged.remove(key);
         } else {
-            self.stage_entry(key, value, expiry);
+            let place = base.map_or(0, |base| base.place);
+            self.stage_entry(key, value, expiry, place);
         }
     }
 
-    fn stage_entry(&mut self, key: &str, value: Json, expiry: Expiry) {
+    fn stage_entry(&mut self, key: &str, value: Json, expiry: Expiry, place: usize) {
+        self.near = place;
         let revision = self.base.revision.next();
         self.staged.insert(key, Some(NewEntry { value, revision, expiry }));
     }
 }
 
 /// The integer that checked text spells.
-fn integer(text: &str) -> Result<i64, DraftError> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    match digits.as_bytes().first() {
-        Some(b'0'..=b'9') if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            text.parse().map_err(|_| DraftError::Overflow)
-        }
-        Some(b'0'..=b'9') => Err(DraftError::WrongType { needed: "an integer", found: "a number with a fraction" }),
-        _ => Err(DraftError::WrongType { needed: "an integer", found: scan::name_of(text) }),
+fn integer(text: Text<'_>) -> Result<i64, DraftError> {
+    let (negative, digits) = match text.as_bytes() {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    let wrong = |found| DraftError::WrongType { needed: "an integer", found };
+    match digits.first() {
+        Some(b'0'..=b'9') if digits.iter().all(u8::is_ascii_digit) => {}
+        Some(b'0'..=b'9') => return Err(wrong("a number with a fraction")),
+        _ => return Err(wrong(scan::name_of(text.as_str().unwrap_or_default()))),
     }
+    let sum = digits.iter().try_fold(0_i64, |sum, digit| {
+        let (tens, ones) = (sum.checked_mul(10)?, i64::from(digit - b'0'));
+        if negative { tens.checked_sub(ones) } else { tens.checked_add(ones) }
+    });
+    sum.ok_or(DraftError::Overflow)
 }
 
 /// The text of an integer, written into `digits`, which are enough for any.

@@ -50,9 +50,9 @@ impl Row {
 
 type Model = BTreeMap<String, Row>;
 
-fn run(random: &mut Random, keys: usize, size: usize, steps: usize) -> (usize, usize) {
+fn run(random: &mut Random, keys: usize, size: usize, steps: usize) -> [usize; 3] {
     let (mut model, mut committed, mut now, mut revision) = (Model::new(), empty(), 1_u64, 0);
-    let (mut packed, mut mapped) = (0, 0);
+    let (mut packed, mut mapped, mut amends, mut amendments) = (0, 0, 0, Vec::new());
     for _ in 0..steps {
         now += random.below(4) as u64;
         model.retain(|_, row| row.is_live(now));
@@ -84,10 +84,27 @@ fn run(random: &mut Random, keys: usize, size: usize, steps: usize) -> (usize, u
                 }
             }
         }
+        let draft = match draft.amendment() {
+            Ok((base, amendment)) => {
+                let mut amended = Committed::clone(&base);
+                assert!(amended.amend(&amendment) && !amended.amend(&amendment));
+                let draft = amendment.onto(Draft::stage(base, at(now), LIMITS));
+                assert!(changed);
+                amendments.push(amended);
+                draft
+            }
+            Err(draft) => draft,
+        };
         let next = draft.finish().unwrap();
         assert_eq!(next.is_some(), changed);
         if let Some(next) = next {
             revision += 1;
+            // What is changed where it lies is what would have been made anew, to the byte.
+            if let Some(amended) = amendments.pop() {
+                assert_eq!((amended.revision, amended.bytes), (next.revision, next.bytes));
+                assert_eq!(amended.entries.to_packed(), next.entries.to_packed());
+                amends += 1;
+            }
             committed = Arc::new(next);
         }
         model = staged;
@@ -108,7 +125,7 @@ fn run(random: &mut Random, keys: usize, size: usize, steps: usize) -> (usize, u
         }
         if committed.entries.is_packed() { packed += 1 } else { mapped += 1 }
     }
-    (packed, mapped)
+    [packed, mapped, amends]
 }
 
 fn change(random: &mut Random, draft: &mut Draft, model: &mut Model, keys: usize, size: usize, now: u64) {
@@ -188,10 +205,13 @@ fn read(random: &mut Random, committed: &Arc<Committed>, model: &mut Model, keys
 #[test]
 fn packed_sessions_match_the_model() {
     let mut random = Random::new();
+    let mut all = 0;
     for _ in 0..20 {
-        let (packed, mapped) = run(&mut random, 12, 20, 400);
+        let [packed, mapped, amends] = run(&mut random, 12, 20, 400);
         assert!(packed > 0 && mapped == 0);
+        all += amends;
     }
+    assert!(all > 20, "{all} amendments");
 }
 
 #[test]
@@ -199,7 +219,7 @@ fn mapped_sessions_match_the_model() {
     let mut random = Random::new();
     let (mut packed, mut mapped) = (0, 0);
     for _ in 0..10 {
-        let (small, large) = run(&mut random, 60, 3_000, 600);
+        let [small, large, _] = run(&mut random, 60, 3_000, 600);
         packed += small;
         mapped += large;
     }
