@@ -1,8 +1,6 @@
 //! One of the threads that build sessions from records, and what it has met of their owners.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use crate::actor::core::Core;
@@ -31,9 +29,11 @@ pub(super) struct Crew<'a> {
     core: &'a Core,
     saved_at: Timestamp,
     now: Timestamp,
-    hasher: RandomState,
-    /// By a hash of the names.
-    owners: HashMap<u64, Batch>,
+    batches: Vec<Batch>,
+    /// Where the batch of an owner is, by its names one after the other, each after its length.
+    met: HashMap<Box<[u8]>, usize>,
+    /// The names of the record at hand.
+    names: Vec<u8>,
     /// Sessions that are entered one by one: buckets, and those with a name.
     others: Vec<Arc<Slot>>,
 }
@@ -49,8 +49,8 @@ struct Batch {
 
 impl<'a> Crew<'a> {
     pub(super) fn new(core: &'a Core, saved_at: Timestamp, now: Timestamp) -> Self {
-        let (hasher, owners) = (RandomState::new(), HashMap::new());
-        Self { core, saved_at, now, hasher, owners, others: Vec::new() }
+        let (batches, met, names, others) = (Vec::new(), HashMap::new(), Vec::new(), Vec::new());
+        Self { core, saved_at, now, batches, met, names, others }
     }
 
     pub(super) fn build(&mut self, item: Item<'_>) -> Result<Built, RecordError> {
@@ -85,22 +85,27 @@ impl<'a> Crew<'a> {
         Ok(Built::Session { key, slot, is_due })
     }
 
-    /// Where the sessions of a record's owner are counted; nowhere if its names share their hash with others.
+    /// Where the sessions of a record's owner are counted.
     fn batch(&mut self, record: &SessionRef<'_>) -> Option<&mut Batch> {
-        let names = record.owner.as_ref().map(|owner| (owner.issuer, owner.subject, owner.client));
-        let batch = match self.owners.entry(self.hasher.hash_one(names)) {
-            Entry::Occupied(met) => met.into_mut(),
-            Entry::Vacant(free) => free.insert(Batch::of(image::owner_of(self.core, record))),
-        };
-        let principal = batch.owner.principal.as_ref();
-        let met = principal.map(|met| (met.issuer(), met.subject(), met.client()));
-        (met == names).then_some(batch)
+        self.names.clear();
+        if let Some(owner) = &record.owner {
+            for part in [Some(owner.issuer), Some(owner.subject), owner.client].into_iter().flatten() {
+                self.names.extend((part.len() as u64).to_le_bytes());
+                self.names.extend(part.as_bytes());
+            }
+        }
+        let place = self.met.get(self.names.as_slice()).copied().unwrap_or_else(|| {
+            self.met.insert(self.names.as_slice().into(), self.batches.len());
+            self.batches.push(Batch::of(image::owner_of(self.core, record)));
+            self.batches.len() - 1
+        });
+        self.batches.get_mut(place)
     }
 
     /// Enters what was met with the owners, and counts it; gives how many sessions that are.
     pub(super) fn enter(self, core: &Core) -> u64 {
         let mut sessions = self.others.len() as u64;
-        for Batch { owner, sessions: own, bytes, listed } in self.owners.into_values() {
+        for Batch { owner, sessions: own, bytes, listed } in self.batches {
             core.capacity.count_many_restored(&owner, own, bytes);
             owner.index.lock().add_many(listed);
             sessions += own;
