@@ -159,6 +159,14 @@ impl Capacity {
         self.keep(identity, bytes);
     }
 
+    /// Counts restored sessions of one owner, none of them a bucket, whatever the caps are now.
+    pub(crate) fn count_many_restored(&self, owner: &OwnerSlot, sessions: u64, bytes: u64) {
+        for share in [&self.all, &owner.share] {
+            share.sessions.fetch_add(sessions, Relaxed);
+            share.bytes.fetch_add(bytes, Relaxed);
+        }
+    }
+
     /// Gives back what a session has taken that ends. Under the slot's lock: who finds it ended finds its place free.
     pub(crate) fn leave(&self, identity: &Identity, bytes: u64) {
         self.release(identity, bytes);

@@ -112,17 +112,17 @@ pub(crate) fn unearth(record: &TombstoneRecord) -> Tombstone {
     }
 }
 
-/// Builds the slot of a recorded session. It is in no table yet.
+/// Builds the slot of a recorded session of this owner. It is in no table yet.
 ///
 /// A deadline is the lesser of the recorded one and now plus what was left of the session's own timeout when the file was
 /// written, so that a wall clock that went back lengthens no life.
 pub(crate) fn revive(
     core: &Core,
+    owner: Arc<OwnerSlot>,
     record: &SessionRef<'_>,
     saved_at: Timestamp,
     now: Timestamp,
 ) -> Result<Slot, String> {
-    let owner = owner_of(core, record);
     let digest = SessionDigest(record.digest);
     check_names(record, &owner.key)?;
     let metadata = metadata_of(record)?;
@@ -169,7 +169,8 @@ pub(crate) fn revive(
     Ok(Slot::new(identity, committed, last_active))
 }
 
-fn owner_of(core: &Core, record: &SessionRef<'_>) -> Arc<OwnerSlot> {
+/// The owner of a recorded session, made when it is missing.
+pub(crate) fn owner_of(core: &Core, record: &SessionRef<'_>) -> Arc<OwnerSlot> {
     let key = owner_key(record);
     // Most owners have several sessions: the names of one are copied once.
     let known = core.owners.find(&key);

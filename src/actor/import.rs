@@ -146,7 +146,8 @@ async fn one(
     options: ImportOptions,
 ) -> Result<ImportOutcome, String> {
     let now = core.clock.now();
-    let slot = image::revive(core, &record.borrowed(), saved_at, now)?;
+    let record = record.borrowed();
+    let slot = image::revive(core, image::owner_of(core, &record), &record, saved_at, now)?;
     let standing = here(core, &slot);
     if core.tombstones.find(&slot.identity.digest).is_some() || slot.due(now).is_some() {
         return Ok(ImportOutcome::Ended);

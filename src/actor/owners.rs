@@ -44,6 +44,11 @@ impl Index {
         }
     }
 
+    /// Adds sessions without names: at once, where there are none yet, is many times as fast as one after the other.
+    pub(crate) fn add_many(&mut self, sessions: Vec<(Timestamp, SessionKey)>) {
+        self.sessions.append(&mut BTreeSet::from_iter(sessions));
+    }
+
     pub(crate) fn remove(&mut self, slot: &Slot) {
         let key = slot.identity.digest.key();
         self.sessions.remove(slot);

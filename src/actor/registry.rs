@@ -1,6 +1,6 @@
 //! Id to slot: the table of all sessions.
 
-use std::hash::RandomState;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use dashmap::DashMap;
@@ -10,7 +10,7 @@ use super::slot::Slot;
 use crate::id::{SessionDigest, SessionKey};
 
 /// With this many shards a walk over a million sessions stalls no writer for longer than a thousandth of the walk.
-const SHARDS: usize = 1_024;
+pub(crate) const SHARDS: usize = 1_024;
 
 /// All slots of one service. No guard of the map ever leaves this file.
 pub(crate) struct Registry {
@@ -41,6 +41,25 @@ impl Registry {
                 check(&slot)?;
                 free.insert(slot);
                 Ok(true)
+            }
+        }
+    }
+
+    /// Where in the table a key lies, below [`SHARDS`]: who puts many slots in goes from place to place and finds each in
+    /// the processor's cache.
+    pub(crate) fn place(&self, key: &SessionKey) -> usize {
+        // As the map takes its shards from a hash; were it otherwise, only the cache would miss.
+        let hash = self.slots.hasher().hash_one(key) << 7;
+        (hash >> (u64::BITS - SHARDS.ilog2())) as usize
+    }
+
+    /// Puts a restored slot in under its own key; gives it back when that is taken.
+    pub(crate) fn enter(&self, key: SessionKey, slot: Arc<Slot>) -> Result<(), Arc<Slot>> {
+        match self.slots.entry(key) {
+            Entry::Occupied(_) => Err(slot),
+            Entry::Vacant(free) => {
+                free.insert(slot);
+                Ok(())
             }
         }
     }

@@ -1,17 +1,19 @@
 //! Bringing back what the newest valid file holds, before the service is handed out.
 
-use std::convert::Infallible;
+mod arrivals;
+mod crew;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::arrivals::Arrivals;
+use self::crew::{Built, Crew};
 use super::core::Core;
-use super::image;
 use super::slot::{Identity, Slot};
 use super::tombstones::Tombstone;
-use crate::id::SessionDigest;
 use crate::snapshot::{
-    FileError, Folder, Found, GenerationFile, Item, ReadOptions, RecordError, RestoreError, entries_codec, header,
+    FileError, Folder, Found, GenerationFile, Item, ReadOptions, RestoreError, entries_codec, header, lanes,
     read_on_all_cores,
 };
 use crate::time::Timestamp;
@@ -77,38 +79,34 @@ pub(crate) fn restore(core: &Core, folder: &Folder, start_empty: bool) -> Result
     Ok(report)
 }
 
-/// Reads a file, checks all of it and enters its sessions, in one pass; of a file that is refused nothing stays.
+/// Reads a file, checks all of it and enters its sessions; of a file that is refused nothing stays.
 fn take(core: &Core, folder: &Folder, file: &GenerationFile, now: Timestamp) -> Result<Taken, FileError> {
     let saved_at = Timestamp::from_micros(header(&mut folder.open_file(file)?)?.created_at);
-    let mut taken = Taken { saved_at, due: Vec::new(), tombstones: Vec::new(), sessions: 0 };
     let options = ReadOptions { entries: entries_codec(), accept_edited: false };
-    let build = |item: Item<'_>| match item {
-        Item::Session(record) => match image::revive(core, record, saved_at, now) {
-            Ok(slot) => Ok(Built::Session(Arc::new(slot))),
-            Err(detail) => Err(refusal(SessionDigest(record.digest), &detail)),
-        },
-        Item::Tombstone(record) => Ok(Built::Tombstone(image::unearth(record))),
-    };
-    let read = read_on_all_cores(&mut folder.open_file(file)?, &options, build, &mut |built| match built {
-        Built::Session(slot) => taken.enter(core, slot, now),
-        Built::Tombstone(tombstone) => {
-            taken.tombstones.push(tombstone);
-            Ok(())
+    let mut crews: Vec<_> = (0..lanes()).map(|_| Crew::new(core, saved_at, now)).collect();
+    let builders = crews.iter_mut().map(|crew| |item: Item<'_>| crew.build(item)).collect();
+    let mut arrivals = Arrivals::default();
+    let (mut due, mut tombstones) = (Vec::new(), Vec::new());
+    let read = read_on_all_cores(&mut folder.open_file(file)?, &options, builders, &mut |built| {
+        match built {
+            Built::Session { key, slot, is_due } => {
+                if is_due {
+                    due.push(Arc::clone(&slot));
+                }
+                arrivals.add(core, key, slot);
+            }
+            Built::Tombstone(tombstone) => tombstones.push(*tombstone),
         }
+        Ok(())
     });
-    if let Err(error) = read {
-        core.registry.collect(|_| true).iter().for_each(|slot| leave(core, slot, now));
-        drop(taken);
+    if let Err(error) = read.and_then(|_| arrivals.enter(core)) {
+        core.registry.collect(|_| true).iter().for_each(|slot| core.registry.remove(slot));
+        drop((crews, due));
         core.owners.forget_idle();
         return Err(error);
     }
-    Ok(taken)
-}
-
-/// What a thread made of a record.
-enum Built {
-    Session(Arc<Slot>),
-    Tombstone(Tombstone),
+    let sessions = crews.into_iter().map(|crew| crew.enter(core)).sum();
+    Ok(Taken { saved_at, due, tombstones, sessions })
 }
 
 /// What was entered from a file, and what is to be settled once all of it is known to be right.
@@ -118,27 +116,11 @@ struct Taken {
     due: Vec<Arc<Slot>>,
     /// They come last in the file and have the last word.
     tombstones: Vec<Tombstone>,
+    /// Those that are counted.
     sessions: u64,
 }
 
 impl Taken {
-    fn enter(&mut self, core: &Core, slot: Arc<Slot>, now: Timestamp) -> Result<(), RecordError> {
-        let entered = core.registry.insert(Arc::clone(&slot), |_| Ok::<_, Infallible>(()));
-        if entered != Ok(true) {
-            return Err(refusal(slot.identity.digest, "the session is in the file twice"));
-        }
-        if slot.due(now).is_some() {
-            self.due.push(slot);
-            return Ok(());
-        }
-        core.capacity.count_restored(&slot);
-        if !slot.identity.owner.is_anonymous() {
-            slot.identity.owner.index.lock().add(&slot);
-        }
-        self.sessions += 1;
-        Ok(())
-    }
-
     fn settle(mut self, core: &Core, now: Timestamp, report: &mut RestoreReport) {
         for tombstone in self.tombstones {
             core.tombstones.bury(tombstone);
@@ -164,7 +146,7 @@ impl Taken {
     }
 }
 
-/// Takes a session out of every table that [`Taken::enter`] put it in.
+/// Takes a session out of every table that it was entered in.
 fn leave(core: &Core, slot: &Arc<Slot>, now: Timestamp) {
     core.registry.remove(slot);
     if slot.due(now).is_some() {
@@ -174,11 +156,6 @@ fn leave(core: &Core, slot: &Arc<Slot>, now: Timestamp) {
     if !slot.identity.owner.is_anonymous() {
         slot.identity.owner.index.lock().remove(slot);
     }
-}
-
-/// Why a record is refused; its place in the file is added by who reads it.
-fn refusal(digest: SessionDigest, detail: &str) -> RecordError {
-    RecordError(format!("session {}: {detail}", digest.tag()))
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub(crate) use error::{FileError, FolderError, RecordError, RestoreError, WriteE
 pub(crate) use export::write_new;
 pub(crate) use folder::{Folder, Found, GenerationFile, generations};
 pub(crate) use layer::{FileLayer, StdLayer};
-pub(crate) use reader::{Item, ReadOptions, header, read, read_on_all_cores, verify};
+pub(crate) use reader::{Item, ReadOptions, header, lanes, read, read_on_all_cores, verify};
 pub(crate) use record::{
     EndRecord, OwnerRecord, Role, SessionRecord, SessionRef, SlidingRecord, TombstoneRecord, entries_codec,
 };

@@ -1,12 +1,16 @@
 //! Reads a file of state in either format, a record at a time.
 
 use std::io::Read;
+use std::thread;
 
 use super::record::{EntriesCodec, SessionRef, TombstoneRecord, check};
 use super::stream::Source;
 use super::writer::{FileHeader, Summary};
 use super::{FileError, RecordError, binary, json};
 use crate::config::Format;
+
+/// More threads than this have one thread's reading to wait for.
+const MOST_LANES: usize = 8;
 
 /// What a file is made of.
 #[derive(Clone, Copy)]
@@ -70,27 +74,35 @@ pub(crate) fn read(
     }
 }
 
-/// Reads a file with all cores where its format allows that: `build` makes something of each record, on several
-/// threads at once, and `each` is handed that, on this one and in the file's order.
+/// Reads a file on many threads where its format allows that: each of `builders`, of which there is one at least, makes
+/// something of records on a thread of its own, and `each` is handed that, on this one and in the file's order.
 ///
 /// As with [`read`], what was built is to be thrown away on an error; it is the same that `read` would give.
 ///
 /// # Errors
-/// Every [`FileError`]; [`FileError::Record`] for what `build` or `each` refuses.
-pub(crate) fn read_on_all_cores<T: Send>(
+/// Every [`FileError`]; [`FileError::Record`] for what a builder or `each` refuses.
+pub(crate) fn read_on_all_cores<T: Send, B: FnMut(Item<'_>) -> Result<T, RecordError> + Send>(
     input: &mut dyn Read,
     options: &ReadOptions,
-    build: impl Fn(Item<'_>) -> Result<T, RecordError> + Sync,
+    mut builders: Vec<B>,
     each: &mut dyn FnMut(T) -> Result<(), RecordError>,
 ) -> Result<Summary, FileError> {
     let mut source = Source::new(input);
     match format_of(&mut source)? {
-        Format::Bincode => binary::scan_on_all_cores(&mut source, &build, each),
+        Format::Bincode => binary::scan_on_all_cores(&mut source, builders, each),
         Format::Json => {
-            let each = &mut |item: Item<'_>| each(build(item)?);
+            let each = &mut |item: Item<'_>| match builders.first_mut() {
+                Some(build) => each(build(item)?),
+                None => Ok(()),
+            };
             json::scan(&mut source, &mut Scan { options: *options, each, sessions: 0, tombstones: 0 })
         }
     }
+}
+
+/// How many builders keep all cores busy.
+pub(crate) fn lanes() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(MOST_LANES)
 }
 
 fn format_of(source: &mut Source<'_>) -> Result<Format, FileError> {

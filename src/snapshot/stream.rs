@@ -2,7 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
-const BUFFER_BYTES: usize = 256 << 10;
+/// Small: what is longer, as a block is, is read past it and not copied twice.
+const BUFFER_BYTES: usize = 16 << 10;
 /// The most memory that one piece keeps for the next.
 const KEPT_BYTES: usize = 1 << 20;
 

@@ -24,75 +24,97 @@ pub(super) enum Fault {
 
 /// Checks one JSON value and says whether it is compact already.
 pub(super) fn check(text: &str) -> Result<bool, Fault> {
-    Scan::default().check(text)
+    let mut cursor = Cursor::<false>::new(text.as_bytes(), 0);
+    Scan::default().value(&mut cursor)?;
+    cursor.space();
+    match cursor.peek() {
+        None => Ok(cursor.compact),
+        Some(_) => Err(cursor.fault("the text goes on after the value")),
+    }
 }
 
 /// Checks values one after the other; what it needs for one serves the next.
 #[derive(Default)]
 pub(super) struct Scan<'a> {
+    /// What stands around the innermost array or object.
     levels: Vec<Level>,
-    names: Vec<&'a str>,
+    names: Vec<&'a [u8]>,
 }
 
 impl<'a> Scan<'a> {
-    /// Checks one JSON value and says whether it is compact already.
-    pub(super) fn check(&mut self, text: &'a str) -> Result<bool, Fault> {
-        self.levels.clear();
-        self.names.clear();
+    /// Whether one compact JSON value begins at `at` of some UTF-8 and takes all of it up to `end`.
+    ///
+    /// Others may follow there: no need to stop short of them, since what runs into them does not end at `end`.
+    pub(super) fn compact(&mut self, bytes: &'a [u8], at: usize, end: usize) -> bool {
+        // A number alone says by nothing of its own where it ends.
+        let number = bytes.get(at).is_some_and(|byte| matches!(byte, b'-' | b'0'..=b'9'));
+        let bytes = if number { bytes.get(..end).unwrap_or_default() } else { bytes };
+        let mut cursor = Cursor::<true>::new(bytes, at);
+        self.value(&mut cursor).is_ok() && cursor.at == end
+    }
+
+    fn value<const COMPACT: bool>(&mut self, scan: &mut Cursor<'a, COMPACT>) -> Result<(), Fault> {
         let Self { levels, names } = self;
-        let mut scan = Cursor { text, at: 0, compact: true };
+        levels.clear();
+        names.clear();
+        let mut inside = Level::Nothing;
         'value: loop {
             scan.space();
             match scan.peek() {
+                Some(b'"') => drop(scan.string()?),
+                Some(b'-' | b'0'..=b'9') => scan.number()?,
                 Some(open @ (b'{' | b'[')) => {
                     if levels.len() as u64 >= MAX_DEPTH {
                         return Err(Fault::Depth);
                     }
+                    levels.push(inside);
                     scan.at += 1;
                     scan.space();
-                    let empty = scan.peek() == Some(if open == b'{' { b'}' } else { b']' });
-                    levels.push(if open == b'{' {
-                        Level::Object { names_from: names.len(), escaped: false }
-                    } else {
-                        Level::Array
-                    });
-                    if !empty {
-                        if open == b'{' {
-                            name(&mut scan, levels, names)?;
+                    if open == b'{' {
+                        inside = Level::Object { names_from: names.len(), escaped: false };
+                        if scan.peek() != Some(b'}') {
+                            name(scan, &mut inside, names)?;
+                            continue 'value;
                         }
-                        continue 'value;
+                    } else {
+                        inside = Level::Array;
+                        if scan.peek() != Some(b']') {
+                            continue 'value;
+                        }
                     }
                 }
-                Some(b'"') => drop(scan.string()?),
-                Some(b'-' | b'0'..=b'9') => scan.number()?,
-                Some(b't') => scan.literal("true")?,
-                Some(b'f') => scan.literal("false")?,
-                Some(b'n') => scan.literal("null")?,
+                Some(b't') => scan.literal(b"true")?,
+                Some(b'f') => scan.literal(b"false")?,
+                Some(b'n') => scan.literal(b"null")?,
                 Some(_) => return Err(scan.fault("a value was expected")),
                 None => return Err(scan.fault("the text ends where a value was expected")),
             }
             loop {
-                scan.space();
-                match (levels.last(), scan.peek()) {
-                    (None, None) => return Ok(scan.compact),
-                    (None, Some(_)) => return Err(scan.fault("the text goes on after the value")),
-                    (Some(_), Some(b',')) => {
-                        scan.at += 1;
-                        if matches!(levels.last(), Some(Level::Object { .. })) {
-                            name(&mut scan, levels, names)?;
+                match inside {
+                    Level::Nothing => return Ok(()),
+                    Level::Array => match scan.after() {
+                        Some(b',') => {
+                            scan.at += 1;
+                            continue 'value;
                         }
-                        continue 'value;
-                    }
-                    (Some(Level::Array), Some(b']')) => {}
-                    (Some(&Level::Object { names_from, escaped }), Some(b'}')) => {
-                        refuse_duplicates(names.get_mut(names_from..).unwrap_or_default(), escaped)?;
-                        names.truncate(names_from);
-                    }
-                    (Some(_), Some(_)) => return Err(scan.fault("a comma or a closing bracket was expected")),
-                    (Some(_), None) => return Err(scan.fault("the text ends inside a value")),
+                        Some(b']') => {}
+                        other => return Err(scan.unended(other)),
+                    },
+                    Level::Object { names_from, escaped } => match scan.after() {
+                        Some(b',') => {
+                            scan.at += 1;
+                            name(scan, &mut inside, names)?;
+                            continue 'value;
+                        }
+                        Some(b'}') => {
+                            refuse_duplicates(names.get_mut(names_from..).unwrap_or_default(), escaped)?;
+                            names.truncate(names_from);
+                        }
+                        other => return Err(scan.unended(other)),
+                    },
                 }
                 scan.at += 1;
-                levels.pop();
+                inside = levels.pop().unwrap_or(Level::Nothing);
             }
         }
     }
@@ -155,7 +177,9 @@ pub(super) fn name_of(text: &str) -> &'static str {
     }
 }
 
+/// What the place that is looked at stands in.
 enum Level {
+    Nothing,
     Array,
     Object {
         names_from: usize,
@@ -165,10 +189,15 @@ enum Level {
 }
 
 /// Reads the name of a member of the innermost object.
-fn name<'a>(scan: &mut Cursor<'a>, levels: &mut [Level], names: &mut Vec<&'a str>) -> Result<(), Fault> {
+#[inline]
+fn name<'a, const COMPACT: bool>(
+    scan: &mut Cursor<'a, COMPACT>,
+    inside: &mut Level,
+    names: &mut Vec<&'a [u8]>,
+) -> Result<(), Fault> {
     let (name, spelled_out) = scan.name()?;
     names.push(name);
-    if spelled_out && let Some(Level::Object { escaped, .. }) = levels.last_mut() {
+    if spelled_out && let Level::Object { escaped, .. } = inside {
         *escaped = true;
     }
     Ok(())
@@ -178,7 +207,7 @@ fn name<'a>(scan: &mut Cursor<'a>, levels: &mut [Level], names: &mut Vec<&'a str
 const FEW: usize = 8;
 
 /// Takes the names of an object as they are spelled.
-fn refuse_duplicates(names: &mut [&str], escaped: bool) -> Result<(), Fault> {
+fn refuse_duplicates(names: &mut [&[u8]], escaped: bool) -> Result<(), Fault> {
     if escaped {
         return refuse_equal(&mut names.iter().map(|name| unescaped(name)).collect::<Vec<_>>());
     }
@@ -190,16 +219,19 @@ fn refuse_duplicates(names: &mut [&str], escaped: bool) -> Result<(), Fault> {
 }
 
 /// Sorting finds equal names without a hash table for each object, and no choice of names makes it slow.
-fn refuse_equal<T: AsRef<str> + Ord>(names: &mut [T]) -> Result<(), Fault> {
+fn refuse_equal<T: AsRef<[u8]> + Ord>(names: &mut [T]) -> Result<(), Fault> {
     names.sort_unstable();
     match names.windows(2).find_map(|pair| if let [a, b] = pair { (a == b).then_some(a) } else { None }) {
-        Some(name) => Err(Fault::Duplicate(name.as_ref().to_owned())),
+        Some(name) => Err(Fault::Duplicate(String::from_utf8_lossy(name.as_ref()).into_owned())),
         None => Ok(()),
     }
 }
 
 /// A name without its escapes, which have been looked at.
-fn unescaped(name: &str) -> Cow<'_, str> {
-    let read = || serde_json::from_str(&format!("\"{name}\"")).map_or(Cow::Borrowed(name), Cow::Owned);
-    if name.contains('\\') { read() } else { Cow::Borrowed(name) }
+fn unescaped(name: &[u8]) -> Cow<'_, [u8]> {
+    if !name.contains(&b'\\') {
+        return Cow::Borrowed(name);
+    }
+    let quoted = [b"\"", name, b"\""].concat();
+    serde_json::from_slice::<String>(&quoted).map_or(Cow::Borrowed(name), |name| Cow::Owned(name.into_bytes()))
 }

@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use super::*;
 use crate::actor::create::{self, Creator};
 use crate::actor::end;
+use crate::actor::image;
 use crate::actor::new_session::NewSession;
 use crate::config::{Config, Format};
 use crate::error::{EndReason, Ended};

@@ -12,23 +12,20 @@ use crate::snapshot::stream::Source;
 use crate::snapshot::writer::Summary;
 use crate::snapshot::{FileError, RecordError};
 
-/// Blocks that wait in a lane or have left it, beside the one that is worked on.
-const WAITING: usize = 2;
+/// Blocks that wait in a lane or have left it, beside the one that is worked on: a lane that is held up has others wait
+/// for it last.
+const WAITING: usize = 4;
 /// The most bytes of blocks on their way; one that is larger goes alone.
 const MOST_BYTES: usize = 64 << 20;
-/// More threads than this have one thread's reading to wait for.
-const MOST_LANES: usize = 8;
 
-/// Reads a whole file: `build` runs on as many threads as there are cores, `each` on this one, in the file's order.
-pub(in crate::snapshot) fn scan<T: Send>(
+/// Reads a whole file: each of `builders` runs on a thread of its own, `each` on this one, in the file's order.
+pub(in crate::snapshot) fn scan<T: Send, B: FnMut(Item<'_>) -> Result<T, RecordError> + Send>(
     source: &mut Source<'_>,
-    build: &(impl Fn(Item<'_>) -> Result<T, RecordError> + Sync),
+    builders: Vec<B>,
     each: &mut dyn FnMut(T) -> Result<(), RecordError>,
 ) -> Result<Summary, FileError> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
-        let lanes = (0..cores.min(MOST_LANES)).map(|_| Lane::start(scope, build));
-        let lanes = lanes.collect::<io::Result<Vec<_>>>()?;
+        let lanes = builders.into_iter().map(|build| Lane::start(scope, build)).collect::<io::Result<Vec<_>>>()?;
         let mut road = Road { lanes, each, sent: 0, taken: 0, bytes: 0, refused: false };
         let outcome = blocks(source, &mut |block| road.send(block));
         // What is still on its way comes earlier in the file than what ended the reading.
@@ -55,7 +52,7 @@ struct Built<T> {
 impl<T: Send> Lane<T> {
     fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
-        build: &'scope (impl Fn(Item<'_>) -> Result<T, RecordError> + Sync),
+        mut build: impl FnMut(Item<'_>) -> Result<T, RecordError> + Send + 'scope,
     ) -> io::Result<Self>
     where
         T: 'scope,

@@ -178,6 +178,36 @@ fn a_failed_write_removes_what_it_began() {
 }
 
 #[test]
+fn a_disk_that_fails_in_the_middle_of_a_large_file_is_told() {
+    let large = |digest| SessionRecord {
+        entries: pack(vec![entry("k", &format!("\"{}\"", "x".repeat(400_000)))]),
+        ..bare(digest)
+    };
+    let all: Vec<_> = (1..=4).map(large).collect();
+    for format in FORMATS {
+        // Two looks, folder, lock; then the list and the file.
+        for fail_at in 6.. {
+            let root = tempfile::tempdir().unwrap();
+            let steps = Arc::new(Steps { fail_at, ..Steps::default() });
+            let folder = Folder::open(root.path(), Arc::new(Failing { steps: steps.clone() }), CODEC).unwrap();
+            let written = folder.write(format, NOW, |writer| fill(writer, &all, &tombstones()));
+            let writes = steps.made.lock().iter().filter(|step| **step == "write").count();
+            if steps.made.lock().get(fail_at) == Some(&"rename") {
+                assert!(writes >= 6, "the file was written in {writes} pieces only");
+                break;
+            }
+            assert!(matches!(written, Err(WriteError::Io { .. })), "{format:?}, step {fail_at}: {written:?}");
+            assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1, "something half-written stays");
+        }
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::open(root.path(), Arc::new(StdLayer), CODEC).unwrap();
+        let written = folder.write(format, NOW, |writer| fill(writer, &all, &tombstones())).unwrap();
+        let (_, (sessions, ends)) = read_all(&std::fs::read(written.path).unwrap(), &OPTIONS).unwrap();
+        assert!(sessions == all && ends == tombstones());
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_not_called_damaged() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path();

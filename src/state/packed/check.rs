@@ -30,37 +30,11 @@ pub(crate) enum PackedError {
     },
 }
 
-/// Checks a whole buffer and gives its header.
-pub(super) fn validate(bytes: &[u8]) -> Result<Header, PackedError> {
+/// Checks a whole buffer.
+pub(super) fn validate(bytes: &[u8]) -> Result<(), PackedError> {
     let header = header(bytes)?;
-    let (mut key_end, mut value_end, mut base_used, mut newest) = (0, 0, header.count == 0, 0);
-    // Ends first: once they are known to grow and to fill the buffer exactly, no slice below can go astray.
-    for index in 0..header.count {
-        let cell = |cell| header.cell(bytes, index, cell).ok_or_else(|| entry(index, "its row is cut off"));
-        let (key, value, delta) = (cell(0)?, cell(1)?, cell(2)?);
-        if key <= key_end || value <= value_end {
-            return Err(entry(index, "its key or value is empty or starts before the one before it ends"));
-        }
-        if header.base.checked_add(delta).is_none() {
-            return Err(entry(index, "its revision is beyond all numbers"));
-        }
-        (key_end, value_end) = (key, value);
-        base_used |= delta == 0;
-        newest = newest.max(delta);
-    }
-    let payload = bytes.len().saturating_sub(header.keys_at()) as u64;
-    if key_end.checked_add(value_end) != Some(payload) {
-        return Err(layout("keys and values do not fill the buffer exactly"));
-    }
-    if !base_used || (header.count == 0 && header.base != 0) {
-        return Err(layout("the base is not the lowest revision"));
-    }
-    if header.wide != [key_end, value_end, newest].iter().any(|&figure| figure > u64::from(u32::MAX)) {
-        return Err(layout("the tables are wide without need, or narrow"));
-    }
-    texts(bytes, &header)?;
-    ttls(bytes, &header)?;
-    Ok(header)
+    entries(bytes, &header)?;
+    ttls(bytes, &header)
 }
 
 fn header(bytes: &[u8]) -> Result<Header, PackedError> {
@@ -82,37 +56,71 @@ fn header(bytes: &[u8]) -> Result<Header, PackedError> {
     Ok(header)
 }
 
-fn texts(bytes: &[u8], header: &Header) -> Result<(), PackedError> {
-    // In one go where that will do; a piece that is cut out of it between two characters is utf-8 as well.
-    let all = bytes.get(header.keys_at()..).and_then(|payload| str::from_utf8(payload).ok());
-    let start = header.end(bytes, header.count, 0).unwrap_or_default();
-    let text = |span: Option<(usize, usize)>, at: usize| {
-        let (from, to) = span?;
-        let (from, to) = (from.checked_add(at)?, to.checked_add(at)?);
-        all.and_then(|all| all.get(from..to))
-    };
+/// Checks rows, keys and values, each entry with all that belongs to it.
+fn entries(bytes: &[u8], header: &Header) -> Result<(), PackedError> {
+    let rows = bytes.get(HEADER..header.timed_at()).unwrap_or_default().chunks_exact(3 * header.width());
+    let payload = bytes.get(header.keys_at()..).unwrap_or_default();
+    let [keys, ..] = rows.clone().next_back().and_then(|row| cells(row, header)).unwrap_or_default();
+    let (keys, values) =
+        usize::try_from(keys).ok().and_then(|keys| payload.split_at_checked(keys)).ok_or_else(unfilled)?;
+    // In one go where that will do; most text is of such characters alone.
+    let ascii = payload.is_ascii();
+    let (mut key_end, mut value_end, mut base_used, mut newest) = (0, 0, header.count == 0, 0);
     let (mut before, mut scan): (&[u8], _) = (&[], scan::Scan::default());
-    for index in 0..header.count {
-        let key = header.key(bytes, index).ok_or_else(|| entry(index, "its key is cut off"))?;
+    for (index, row) in rows.enumerate() {
+        let [next_key, next_value, delta] = cells(row, header).ok_or_else(|| entry(index, "its row is cut off"))?;
+        if next_key <= key_end || next_value <= value_end {
+            return Err(entry(index, "its key or value is empty or starts before the one before it ends"));
+        }
+        if header.base.checked_add(delta).is_none() {
+            return Err(entry(index, "its revision is beyond all numbers"));
+        }
+        let key = piece(keys, key_end, next_key).ok_or_else(unfilled)?;
+        let value = piece(values, value_end, next_value).ok_or_else(unfilled)?;
         if key <= before {
             return Err(entry(index, "its key is out of order"));
         }
-        if text(header.span(bytes, index, 0), 0).is_none() && str::from_utf8(key).is_err() {
+        if !ascii && str::from_utf8(key).is_err() {
             return Err(entry(index, "its key is not utf-8"));
         }
-        let value = match text(header.span(bytes, index, 1), start) {
-            Some(value) => value,
-            None => {
-                let value = header.value(bytes, index).ok_or_else(|| entry(index, "its value is cut off"))?;
-                str::from_utf8(value).map_err(|_| entry(index, "its value is not utf-8"))?
-            }
-        };
-        if scan.check(value) != Ok(true) {
+        if !ascii && str::from_utf8(value).is_err() {
+            return Err(entry(index, "its value is not utf-8"));
+        }
+        // Both fit the slice that was just cut out.
+        if !scan.compact(values, value_end as usize, next_value as usize) {
             return Err(entry(index, "its value is not compact json"));
         }
-        before = key;
+        (key_end, value_end, before) = (next_key, next_value, key);
+        base_used |= delta == 0;
+        newest = newest.max(delta);
+    }
+    if (key_end, value_end) != (keys.len() as u64, values.len() as u64) {
+        return Err(unfilled());
+    }
+    if !base_used || (header.count == 0 && header.base != 0) {
+        return Err(layout("the base is not the lowest revision"));
+    }
+    if header.wide != [key_end, value_end, newest].iter().any(|&figure| figure > u64::from(u32::MAX)) {
+        return Err(layout("the tables are wide without need, or narrow"));
     }
     Ok(())
+}
+
+/// The three cells of a row.
+#[inline]
+fn cells(row: &[u8], header: &Header) -> Option<[u64; 3]> {
+    if header.wide {
+        let &[a, b, c] = row.as_chunks().0.first_chunk()?;
+        Some([a, b, c].map(u64::from_le_bytes))
+    } else {
+        let &[a, b, c] = row.as_chunks().0.first_chunk()?;
+        Some([a, b, c].map(|cell| u32::from_le_bytes(cell).into()))
+    }
+}
+
+#[inline]
+fn piece(all: &[u8], from: u64, to: u64) -> Option<&[u8]> {
+    all.get(usize::try_from(from).ok()?..usize::try_from(to).ok()?)
 }
 
 fn ttls(bytes: &[u8], header: &Header) -> Result<(), PackedError> {
@@ -125,6 +133,10 @@ fn ttls(bytes: &[u8], header: &Header) -> Result<(), PackedError> {
         next = index + 1;
     }
     Ok(())
+}
+
+fn unfilled() -> PackedError {
+    layout("keys and values do not fill the buffer exactly")
 }
 
 fn layout(what: &'static str) -> PackedError {

@@ -10,41 +10,62 @@ const fn eight(byte: u8) -> u64 {
 /// Marks the first of eight bytes that does not stand for itself in a string: a quote, a backslash or a control
 /// character. Those after it may be marked without being one.
 const fn first_special(word: u64) -> u64 {
-    const fn below(word: u64, least: u8) -> u64 {
-        word.wrapping_sub(eight(least)) & !word
-    }
     let (quote, backslash) = (word ^ eight(b'"'), word ^ eight(b'\\'));
-    (below(word, 0x20) | below(quote, 1) | below(backslash, 1)) & eight(0x80)
+    // None of the three changes the highest bit of a byte, and a byte that has it is not special.
+    let below = word.wrapping_sub(eight(0x20)) | quote.wrapping_sub(eight(1)) | backslash.wrapping_sub(eight(1));
+    below & !word & eight(0x80)
 }
 
-/// A place in the text, and whether no white space was met on the way there.
-pub(super) struct Cursor<'a> {
-    pub(super) text: &'a str,
+/// A place in the text, and whether no white space was met on the way there; none is let pass where it must be `COMPACT`.
+pub(super) struct Cursor<'a, const COMPACT: bool> {
+    bytes: &'a [u8],
     pub(super) at: usize,
     pub(super) compact: bool,
 }
 
-impl<'a> Cursor<'a> {
-    #[inline]
-    pub(super) fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+impl<'a, const COMPACT: bool> Cursor<'a, COMPACT> {
+    /// A place in UTF-8.
+    pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
+        Self { bytes, at, compact: true }
     }
 
+    #[inline]
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    #[cold]
     pub(super) fn fault(&self, what: &'static str) -> Fault {
         Fault::Syntax { what, at: self.at }
     }
 
+    /// Why neither a comma nor the right bracket stands after a value.
+    #[cold]
+    pub(super) fn unended(&self, found: Option<u8>) -> Fault {
+        self.fault(match found {
+            Some(_) => "a comma or a closing bracket was expected",
+            None => "the text ends inside a value",
+        })
+    }
+
     #[inline]
     pub(super) fn space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+        while !COMPACT && matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.compact = false;
             self.at += 1;
         }
     }
 
+    /// What stands after a value.
     #[inline]
-    pub(super) fn literal(&mut self, word: &'static str) -> Result<(), Fault> {
-        if !self.text.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
+    pub(super) fn after(&mut self) -> Option<u8> {
+        self.space();
+        self.peek()
+    }
+
+    #[inline]
+    pub(super) fn literal(&mut self, word: &'static [u8]) -> Result<(), Fault> {
+        if !self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
             return Err(self.fault("a value was expected"));
         }
         self.at += word.len();
@@ -53,7 +74,7 @@ impl<'a> Cursor<'a> {
 
     /// A member's name, as [`Cursor::string`] gives it, and the colon after it.
     #[inline]
-    pub(super) fn name(&mut self) -> Result<(&'a str, bool), Fault> {
+    pub(super) fn name(&mut self) -> Result<(&'a [u8], bool), Fault> {
         self.space();
         if self.peek() != Some(b'"') {
             return Err(self.fault("the name of a member was expected"));
@@ -69,14 +90,14 @@ impl<'a> Cursor<'a> {
 
     /// What a string holds, as it is spelled, and whether there is an escape in it.
     #[inline]
-    pub(super) fn string(&mut self) -> Result<(&'a str, bool), Fault> {
+    pub(super) fn string(&mut self) -> Result<(&'a [u8], bool), Fault> {
         self.at += 1;
         let (from, mut escaped) = (self.at, false);
         loop {
             self.plain();
             match self.peek() {
                 Some(b'"') => {
-                    let held = self.text.get(from..self.at).unwrap_or_default();
+                    let held = self.bytes.get(from..self.at).unwrap_or_default();
                     self.at += 1;
                     return Ok((held, escaped));
                 }
@@ -94,15 +115,17 @@ impl<'a> Cursor<'a> {
     /// Goes over what stands for itself in a string, eight bytes at a time while there are as many.
     #[inline]
     fn plain(&mut self) {
-        while let Some(step) = self.text.as_bytes().get(self.at..).and_then(<[u8]>::first_chunk) {
+        let mut rest = self.bytes.get(self.at..).unwrap_or_default();
+        while let Some((step, after)) = rest.split_first_chunk() {
             match first_special(u64::from_le_bytes(*step)) {
-                0 => self.at += 8,
+                0 => rest = after,
                 found => {
-                    self.at += found.trailing_zeros() as usize / 8;
+                    self.at = self.bytes.len() - rest.len() + found.trailing_zeros() as usize / 8;
                     return;
                 }
             }
         }
+        self.at = self.bytes.len() - rest.len();
     }
 
     fn escape(&mut self) -> Result<(), Fault> {
@@ -112,7 +135,7 @@ impl<'a> Cursor<'a> {
             Some(b'u') => match self.unit()? {
                 0xDC00..=0xDFFF => return Err(self.fault("a string holds half of a surrogate pair")),
                 0xD800..=0xDBFF => {
-                    let low = self.text.get(self.at..).is_some_and(|rest| rest.starts_with("\\u"));
+                    let low = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(b"\\u"));
                     self.at += usize::from(low);
                     if !low || !(0xDC00..=0xDFFF).contains(&self.unit()?) {
                         return Err(self.fault("a string holds half of a surrogate pair"));
@@ -127,12 +150,15 @@ impl<'a> Cursor<'a> {
 
     /// `uXXXX`, from the `u` on.
     fn unit(&mut self) -> Result<u32, Fault> {
-        let digits = self.text.get(self.at + 1..self.at + 5).unwrap_or_default();
-        if digits.len() != 4 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let digits: Option<&[u8; 4]> = self.bytes.get(self.at + 1..).and_then(<[u8]>::first_chunk);
+        let value = |digits: &[u8; 4]| {
+            digits.iter().try_fold(0, |unit, &digit| Some(unit << 4 | char::from(digit).to_digit(16)?))
+        };
+        let Some(unit) = digits.and_then(value) else {
             return Err(self.fault("four hexadecimal digits were expected"));
-        }
+        };
         self.at += 5;
-        Ok(u32::from_str_radix(digits, 16).unwrap_or_default())
+        Ok(unit)
     }
 
     #[inline]
@@ -158,20 +184,25 @@ impl<'a> Cursor<'a> {
             }
             self.digits()?;
         }
-        let text = self.text.get(from..self.at).unwrap_or_default();
         // Below 309 digits without an exponent nothing leaves the range of a double.
-        if (exponent || text.len() > 300) && !text.parse::<f64>().is_ok_and(f64::is_finite) {
+        if (exponent || self.at - from > 300) && !self.in_range(from) {
             return Err(self.fault("a number is beyond the range of a double"));
         }
         Ok(())
     }
 
+    fn in_range(&self, from: usize) -> bool {
+        let text = str::from_utf8(self.bytes.get(from..self.at).unwrap_or_default()).unwrap_or_default();
+        text.parse::<f64>().is_ok_and(f64::is_finite)
+    }
+
     #[inline]
     fn digits(&mut self) -> Result<(), Fault> {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.at += digits;
-        if digits == 0 { Err(self.fault("a digit was expected")) } else { Ok(()) }
+        let from = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at == from { Err(self.fault("a digit was expected")) } else { Ok(()) }
     }
 }
 

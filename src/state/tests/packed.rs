@@ -89,6 +89,37 @@ fn every_single_damage_that_matters_is_named() {
     assert!(matches!(bad(&|bytes| bytes[12..20].fill(0xff)), PackedError::Entry { .. }));
 }
 
+/// Values lie one after the other: where one ends is for its row to say, and only a number may be cut anywhere.
+#[test]
+fn a_value_ends_where_its_row_says() {
+    for (first, second, right) in [
+        ("[1,2]", "34", &[5_usize][..]),
+        ("{\"a\":\"b\"}", "\"c\"", &[9]),
+        ("\"ab\"", "\"cd\"", &[4]),
+        ("true", "null", &[4]),
+        ("[1]", "[2,3]", &[3]),
+        ("12", "345", &[1, 2, 3, 4]),
+        ("-1", "2", &[2]),
+        ("1", "[2]", &[1]),
+    ] {
+        let good = entries(&[("a", first, 1, Expiry::Never), ("b", second, 1, Expiry::Never)]).to_packed();
+        let values = [first, second].concat();
+        let ends: Vec<_> = (1..values.len())
+            .filter(|&end| {
+                let mut bytes = good.clone();
+                bytes[24] = end as u8;
+                let read = Entries::from_packed(bytes);
+                read.is_ok_and(|read| {
+                    [("a", &values[..end]), ("b", &values[end..])]
+                        .iter()
+                        .all(|(key, value)| read.get(key).is_some_and(|entry| entry.value == *value))
+                })
+            })
+            .collect();
+        assert_eq!(ends, right, "{first} {second}");
+    }
+}
+
 /// Whatever comes in, validation ends without a panic, and what it lets through reads back as it is.
 #[test]
 fn no_input_makes_validation_panic() {
