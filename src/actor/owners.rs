@@ -8,7 +8,7 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 
 use super::capacity::Share;
-use super::roster::Roster;
+use super::roster::{Roster, place};
 use super::slot::{Role, Slot};
 use crate::id::SessionKey;
 use crate::principal::{OwnerKey, Principal};
@@ -44,9 +44,10 @@ impl Index {
         }
     }
 
-    /// Adds sessions without names: at once, where there are none yet, is many times as fast as one after the other.
-    pub(crate) fn add_many(&mut self, sessions: Vec<(Timestamp, SessionKey)>) {
-        self.sessions.append(&mut BTreeSet::from_iter(sessions));
+    /// Adds sessions without names: in order, each comes last.
+    pub(crate) fn add_many(&mut self, mut sessions: Vec<Arc<Slot>>) {
+        sessions.sort_unstable_by_key(|slot| place(slot));
+        sessions.iter().for_each(|slot| self.sessions.insert(slot));
     }
 
     pub(crate) fn remove(&mut self, slot: &Slot) {

@@ -44,7 +44,7 @@ struct Batch {
     sessions: u64,
     bytes: u64,
     /// For its list; anonymous sessions are in none.
-    listed: Vec<(Timestamp, SessionKey)>,
+    listed: Vec<Arc<Slot>>,
 }
 
 impl<'a> Crew<'a> {
@@ -71,13 +71,13 @@ impl<'a> Crew<'a> {
         let slot = revive(owner.unwrap_or_else(|| image::owner_of(core, record)))?;
         let (identity, is_due) = (&slot.identity, slot.due(now).is_some());
         let key = identity.digest.key();
-        match batch.filter(|_| identity.name.is_none()) {
+        match batch.filter(|_| identity.name().is_none()) {
             _ if is_due => {}
             Some(batch) => {
                 batch.sessions += 1;
                 batch.bytes += slot.bytes();
                 if !batch.owner.is_anonymous() {
-                    batch.listed.push((identity.created_at, key));
+                    batch.listed.push(Arc::clone(&slot));
                 }
             }
             None => self.others.push(Arc::clone(&slot)),
