@@ -1,6 +1,5 @@
 //! The folder that keeps generations of files: one process at a time, written whole or not at all.
 
-mod behind;
 mod names;
 mod restore;
 mod retain;

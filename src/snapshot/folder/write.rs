@@ -1,13 +1,14 @@
 //! Writes a new generation: under another name first, then named, each step made durable.
 
-use std::io;
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
-use super::behind::write_behind;
 use super::{Folder, GenerationFile};
 use crate::config::Format;
 use crate::snapshot::WriteError;
 use crate::snapshot::writer::{FileHeader, Summary, Writer};
+
+const BUFFER_BYTES: usize = 256 << 10;
 
 /// A generation that was written.
 #[derive(Clone, Debug)]
@@ -61,11 +62,12 @@ impl Folder {
         fill: impl FnOnce(&mut Writer<'_>) -> Result<(), WriteError>,
     ) -> Result<Summary, WriteError> {
         let file = self.layer.create(half).map_err(io("create the file"))?;
-        write_behind(file, |output| {
-            let mut writer = Writer::new(output, header, self.options.entries)?;
-            fill(&mut writer)?;
-            writer.finish()
-        })
+        let mut output = BufWriter::with_capacity(BUFFER_BYTES, file);
+        let mut writer = Writer::new(&mut output, header, self.options.entries)?;
+        fill(&mut writer)?;
+        let summary = writer.finish()?;
+        output.get_mut().sync().map_err(io("sync the file"))?;
+        Ok(summary)
     }
 }
 
