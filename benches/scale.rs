@@ -41,7 +41,8 @@ use std::path::PathBuf;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const PARTS: [&str; 9] = ["memory", "create", "updates", "snapshot", "restore", "sweep", "reads", "all", "restored"];
+const PARTS: [&str; 10] =
+    ["memory", "create", "updates", "snapshot", "restore", "sweep", "reads", "all", "restored", "refilled"];
 
 /// What was asked for.
 struct Options {
@@ -80,6 +81,9 @@ fn main() {
     let folder = options.folder.clone().unwrap_or_else(|| temporary.path().join("snapshots"));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     // A process of its own, so that nothing is warm and nothing of the writer's memory is used again.
+    if options.part == "refilled" {
+        return parts::refilled(options.sessions, &folder);
+    }
     if options.part == "restored" {
         return runtime.block_on(parts::restored(options.sessions, &folder));
     }
