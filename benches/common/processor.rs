@@ -37,9 +37,10 @@ impl Processor {
     }
 }
 
-/// Time in which this thread could run and was not let; the second field of its scheduler's figures, in nanoseconds.
+/// Time in which this thread could run and was not let: the second field of its scheduler's figures, in nanoseconds; zero
+/// where the system does not tell.
 fn waited() -> Duration {
-    let figures = fs::read_to_string("/proc/thread-self/schedstat").expect("this system tells");
+    let figures = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let waited = figures.split_whitespace().nth(1).and_then(|figure| figure.parse().ok());
-    Duration::from_nanos(waited.expect("a number"))
+    Duration::from_nanos(waited.unwrap_or_default())
 }

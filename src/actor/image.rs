@@ -115,7 +115,7 @@ pub(crate) fn unearth(record: &TombstoneRecord) -> Tombstone {
 /// Builds the slot of a recorded session of this owner. It is in no table yet.
 ///
 /// A deadline is the lesser of the recorded one and now plus what was left of the session's own timeout when the file was
-/// written, so that a wall clock that went back lengthens no life.
+/// written, so that a wall clock that went back lengthens no life beyond what [`SetBack`] says of 1970.
 pub(crate) fn revive(
     core: &Core,
     owner: Arc<OwnerSlot>,

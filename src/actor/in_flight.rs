@@ -16,9 +16,11 @@ const IN_LINE: u64 = 1 << 32;
 
 /// So many counts for callers that run their turns themselves: one for all would pass from core to core with each turn.
 const COUNTS: usize = 16;
-/// While so much is free under the cap, callers that run their turns themselves need no place in the common count: each
-/// keeps its thread busy, and no machine runs as many threads.
+/// While so much is free under the cap, callers that run their turns themselves need no place in the common count. Their
+/// own counts hold as many and no more: the cap is met to within that.
 const AMPLE: u64 = 4_096;
+/// What one of them holds.
+const OWN: u64 = AMPLE / COUNTS as u64;
 
 /// A count with cache lines of its own.
 #[derive(Default)]
@@ -74,16 +76,20 @@ impl InFlight {
     pub(crate) fn pass(core: &Core) -> Result<Passing<'_>, Refused> {
         let in_flight = &core.in_flight;
         let ample = all(in_flight.counts.load(Ordering::Relaxed)) + AMPLE < core.config.max_in_flight;
-        let own = in_flight.passing.get(own_count()).filter(|_| ample);
-        let count = own.map_or(&in_flight.counts, |count| &count.0);
-        // As in `enter`: counted before the phase is looked at.
-        let before = count.fetch_add(ACCEPTED, Ordering::SeqCst);
-        let passing = Passing(in_flight, count);
-        if own.is_none() {
-            room(core, before)?;
-        } else if !core.is_running() {
-            return Err(Refused::Stopping);
+        if let Some(Count(own)) = in_flight.passing.get(own_count()).filter(|_| ample) {
+            // As in `enter`: counted before the phase is looked at.
+            let before = own.fetch_add(ACCEPTED, Ordering::SeqCst);
+            let passing = Passing(in_flight, own);
+            if !core.is_running() {
+                return Err(Refused::Stopping);
+            }
+            if before < OWN {
+                return Ok(passing);
+            }
         }
+        let before = in_flight.counts.fetch_add(ACCEPTED, Ordering::SeqCst);
+        let passing = Passing(in_flight, &in_flight.counts);
+        room(core, before)?;
         Ok(passing)
     }
 
@@ -150,7 +156,7 @@ impl InLine {
 /// Whether one more may come, where so many were there before it.
 fn room(core: &Core, before: u64) -> Result<(), Refused> {
     let (common, cap) = (all(before), core.config.max_in_flight);
-    // Who passes meanwhile comes to the common count: it is not ample any more.
+    // Who looks from now on comes to the common count: there is not so much free any more.
     let passing = if common + AMPLE < cap { 0 } else { core.in_flight.passing() };
     if !core.is_running() {
         Err(Refused::Stopping)
@@ -165,9 +171,9 @@ fn room(core: &Core, before: u64) -> Result<(), Refused> {
 fn own_count() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
-        static OWN: usize = NEXT.fetch_add(1, Ordering::Relaxed) % COUNTS;
+        static MINE: usize = NEXT.fetch_add(1, Ordering::Relaxed) % COUNTS;
     }
-    OWN.with(|own| *own)
+    MINE.with(|mine| *mine)
 }
 
 /// Accepted and in line.

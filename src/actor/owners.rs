@@ -121,7 +121,9 @@ impl Owners {
 /// Sessions refer to their owner, and an owner to its sessions: one of the two has to let go first.
 impl Drop for Owners {
     fn drop(&mut self) {
-        self.slots.iter().for_each(|slot| drop(std::mem::take(&mut *slot.index.lock())));
+        // Turns still queued in them hold what callers captured: that is let go under no lock.
+        let indexes: Vec<_> = self.slots.iter().map(|slot| std::mem::take(&mut *slot.index.lock())).collect();
+        drop(indexes);
     }
 }
 

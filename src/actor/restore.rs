@@ -10,6 +10,7 @@ use std::time::Duration;
 use self::arrivals::Arrivals;
 use self::crew::{Built, Crew};
 use super::core::Core;
+use super::set_back::SetBack;
 use super::slot::{Identity, Slot};
 use super::tombstones::Tombstone;
 use crate::snapshot::{
@@ -122,7 +123,9 @@ struct Taken {
 
 impl Taken {
     fn settle(mut self, core: &Core, now: Timestamp, report: &mut RestoreReport) {
-        for tombstone in self.tombstones {
+        let back = SetBack::of(self.saved_at, now);
+        for mut tombstone in self.tombstones {
+            tombstone.ended.at = back.map_or(tombstone.ended.at, |back| back.past(tombstone.ended.at));
             core.tombstones.bury(tombstone);
             if let Some(slot) = core.registry.find(&tombstone.digest) {
                 self.sessions -= u64::from(slot.due(now).is_none());

@@ -1,7 +1,7 @@
 //! What a record says of times, under a wall clock that shows an earlier time than the file that it comes from.
 //!
 //! Nothing has more time left than it had when the file was written, and what had ended by then stays ended: all times move
-//! back as far as the clock did. They cannot move to before 1970.
+//! back as far as the clock did. They cannot move to before 1970: there a limit on idleness may begin anew.
 
 use std::time::Duration;
 

@@ -27,7 +27,7 @@ pub(crate) struct Slot {
     cell: Mutex<Cell>,
 }
 
-/// Held for the clone or the swap of a pointer alone; no user code ever runs under it.
+/// Held for the clone or the swap of a pointer, or for the write of a short value; no user code ever runs under it.
 #[cfg_attr(test, derive(Clone))]
 enum Cell {
     Live(Arc<Committed>),

@@ -94,7 +94,7 @@ async fn restart(seed: u64, shift: i64, bugs: &[Bug]) -> Verdict {
         let before = deadline(kept.last + kept.idle, kept.ends_at);
         // What was left at the stop is left now, at most; time spent down counts.
         let after = deadline(back(kept.last) + kept.idle, carried(kept.ends_at));
-        let at_stop = (if kept.noticed { before.0 } else { back(before.0) }, before.1);
+        let at_stop = (back(before.0), before.1);
         let ended = if before.0 <= stopped { Some(at_stop) } else { Some(after).filter(|after| after.0 <= now) };
         if let Some((at, reason)) = ended {
             unnoticed += u64::from(before.0 <= stopped && !kept.noticed);

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "figures and seeds are what a proof prints")]
 
 mod abandoned;
+mod amended;
 mod bounded;
 mod capacity;
 mod capacity_races;

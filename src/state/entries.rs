@@ -94,7 +94,7 @@ impl NewEntry {
     }
 }
 
-/// Immutable entries sorted by key. A clone copies at most what a packed session weighs.
+/// Entries sorted by key, immutable while anybody reads them. A clone copies at most what a packed session weighs.
 #[derive(Clone)]
 pub(crate) struct Entries(Inner);
 

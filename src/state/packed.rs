@@ -1,4 +1,4 @@
-//! The packed layout: all entries of a small session in one immutable buffer, the same in memory and in files.
+//! The packed layout: all entries of a small session in one buffer, the same in memory and in files.
 //!
 //! # Layout v1 (frozen; part of the file format; little endian; nothing is aligned)
 //! | bytes | what |

@@ -36,7 +36,8 @@ impl Arrivals {
         }
     }
 
-    /// Enters all of them; refuses the first that is in the file for the second time.
+    /// Enters all of them; refuses the first that is in the file for the second time. Only a file without any other flaw
+    /// comes so far.
     pub(super) fn enter(self, core: &Core) -> Result<(), FileError> {
         let mut twice: Option<(u64, Arc<Slot>)> = None;
         for Arrival { key, slot, index } in self.places.into_iter().flatten() {

@@ -18,7 +18,7 @@ impl Needles {
     pub(crate) fn secret(&mut self, what: &'static str, whose: usize) -> String {
         let mut text = String::new();
         while text.len() < 2 * LENGTH {
-            // Seeded anew each time, by the system.
+            // Keyed by the system, once a thread, and another one each time.
             let mut bits = RandomState::new().build_hasher().finish();
             for _ in 0..8 {
                 text.push(char::from(b"abcdefghijklmnopqrstuvwxyz234567"[(bits % 32) as usize]));

@@ -38,8 +38,8 @@ impl Told {
 
     /// Keeps an answer that has to be an error, without the asker's own protocol session where the server repeats it.
     #[track_caller]
-    fn refused(&mut self, to: usize, mut answer: Answer) {
-        answer.headers.retain(|(name, _)| name != "mcp-session-id");
+    fn refused(&mut self, to: usize, own: Option<&str>, mut answer: Answer) {
+        answer.headers.retain(|(name, value)| name != "mcp-session-id" || Some(value.as_str()) != own);
         let refused =
             answer.status >= 400 || answer.body.contains(r#""isError":true"#) || answer.body.contains(r#""error":{"#);
         assert!(refused, "{answer:?}");
@@ -109,11 +109,11 @@ fn wrong(server: &Server, (number, token): (usize, &str), told: &mut Told) {
     };
     let headers = [("authorization", header.as_str()), ("last-event-id", &id), ("x-token", token)];
     for method in ["POST", "GET", "DELETE"] {
-        told.refused(number, raw.send(method, &headers, (method == "POST").then_some("{}")).unwrap());
+        told.refused(number, None, raw.send(method, &headers, (method == "POST").then_some("{}")).unwrap());
     }
     let body = format!(r#"{{"jsonrpc": "2.0", "id": "{id}", "token": "{token}""#);
-    told.refused(number, wire.send("POST", &format!("/mcp?token={token}"), &headers, Some(&body)).unwrap());
-    told.refused(number, wire.send("GET", &format!("/{token}?session={id}"), &headers, None).unwrap());
+    told.refused(number, None, wire.send("POST", &format!("/mcp?token={token}"), &headers, Some(&body)).unwrap());
+    told.refused(number, None, wire.send("GET", &format!("/{token}?session={id}"), &headers, None).unwrap());
 }
 
 /// A caller who is let in: what it does, and what it gets wrong in either era. Gives its handle and its protocol session.
@@ -149,27 +149,33 @@ fn known(
                 ("write_state", json!({"set": [{"key": format!("{key}\n"), "value": value}]})),
                 ("merge_state", json!({"patch": value})),
             ] {
-                told.refused(number, raw.answer(tool, with(session, arguments)).unwrap());
+                let answer = raw.answer(tool, with(session, arguments)).unwrap();
+                told.refused(number, raw.session.as_deref(), answer);
             }
             // Where nobody has an identity, whoever has a handle has the session.
             if session != &handle && session != &hers {
-                told.refused(number, raw.answer("read_state", json!({"session": session, "keys": [key]})).unwrap());
-                told.refused(number, raw.answer("close_session", json!({"session": session})).unwrap());
+                let answer = raw.answer("read_state", json!({"session": session, "keys": [key]})).unwrap();
+                told.refused(number, raw.session.as_deref(), answer);
+                let answer = raw.answer("close_session", json!({"session": session})).unwrap();
+                told.refused(number, raw.session.as_deref(), answer);
             }
         }
-        told.refused(number, raw.answer("read_state", json!({"session": id, "token": token})).unwrap());
-        told.refused(number, raw.answer("create_session", json!({"kind": value, "label": [label]})).unwrap());
+        let answer = raw.answer("read_state", json!({"session": id, "token": token})).unwrap();
+        told.refused(number, raw.session.as_deref(), answer);
+        let answer = raw.answer("create_session", json!({"kind": value, "label": [label]})).unwrap();
+        told.refused(number, raw.session.as_deref(), answer);
     }
     for session in [foreign, mistyped, connected] {
         let mut stranger = Raw::resume(server, Some(token), &session);
         // A tool error at least: its value is text.
-        told.refused(number, stranger.answer("increment_state", json!({"session": handle, "key": key})).unwrap());
+        let answer = stranger.answer("increment_state", json!({"session": handle, "key": key})).unwrap();
+        told.refused(number, stranger.session.as_deref(), answer);
     }
     legacy.done("close_session", json!({"session": handle}));
-    told.refused(number, legacy.answer("read_state", json!({"session": handle})).unwrap());
-    told.refused(
-        number,
-        legacy.answer("write_state", json!({"session": handle, "set": [{"key": key, "value": value}]})).unwrap(),
-    );
+    let answer = legacy.answer("read_state", json!({"session": handle})).unwrap();
+    told.refused(number, legacy.session.as_deref(), answer);
+    let answer =
+        legacy.answer("write_state", json!({"session": handle, "set": [{"key": key, "value": value}]})).unwrap();
+    told.refused(number, legacy.session.as_deref(), answer);
     (handle, own)
 }
