@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 
 use super::core::Core;
 use super::create::{self, Creator};
+use super::in_flight::{InFlight, Refused};
 use super::mailbox::Mailbox;
 use super::new_session::NewSession;
 use super::slot::Slot;
@@ -240,4 +241,21 @@ async fn one_runs_a_mailbox_at_a_time() {
         task.await.unwrap();
     }
     assert_eq!(count(&core, &slot).await.unwrap().value, 32 * 300 + 1);
+}
+
+#[tokio::test]
+async fn callers_that_run_their_own_turns_keep_to_the_cap_however_they_are_counted() {
+    for cap in [5, 4_096, 4_106, 5_000] {
+        let (core, _) = started_with(Config { max_in_flight: cap, ..Config::default() }).await;
+        let mut passing = Vec::new();
+        while let Ok(one) = InFlight::pass(&core) {
+            passing.push(one);
+        }
+        assert_eq!((passing.len() as u64, core.in_flight.counts()), (cap, (cap, 0)), "a cap of {cap}");
+        assert!(matches!(InFlight::admit(&core), Err(Refused::Full)) && InFlight::line_up(&core).is_err());
+        passing.truncate(1);
+        assert!(InFlight::admit(&core).is_ok() && InFlight::pass(&core).is_ok());
+        drop(passing);
+        assert_eq!(core.in_flight.counts(), (0, 0));
+    }
 }
