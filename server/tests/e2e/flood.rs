@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::harness::{Caller, Era, Raw, Reply, Server, skip};
 
 const PLACES: usize = 8;
-/// Requests of each client in one wave.
-const ROUNDS: usize = 25;
+/// Requests of each client, at least.
+const ROUNDS: usize = 150;
 const BODY: usize = 128 << 10;
 /// What one connection may make the server hold: its request as it came in, as JSON, as the value that is written and as
 /// the state, and as much for buffers.
@@ -21,18 +21,21 @@ const HELD: u64 = 5 * BODY as u64;
 /// How requests were answered.
 #[derive(Default)]
 struct Told {
+    asked: AtomicU64,
     done: AtomicU64,
     overloaded: AtomicU64,
     shed: AtomicU64,
 }
 
-/// One wave: ten clients for each place, all at once, on one session.
-fn wave(server: &Server, told: &Told) {
+/// Ten clients for each place, all at once, on one session, each on one connection all the time.
+fn flood(server: &Server, long: Duration, told: &Told) {
+    let begun = Instant::now();
     std::thread::scope(|scope| {
         for number in 0..10 * PLACES {
             scope.spawn(move || {
                 let mut client = Raw::connect(server, Era::Modern, None);
-                for round in 0..ROUNDS {
+                for round in (0..).take_while(|round| *round < ROUNDS || begun.elapsed() < long) {
+                    told.asked.fetch_add(1, Ordering::Relaxed);
                     let key = format!("k{}", (number + round) % 4);
                     let value = "x".repeat(BODY - 1_024);
                     let answer = client.answer("write_state", json!({"set": [{"key": key, "value": value}]})).unwrap();
@@ -65,12 +68,8 @@ fn ten_times_what_the_server_takes_is_answered_each_and_holds_no_memory() {
     let long = Duration::from_secs(seconds.unwrap_or(0));
     let told = Told::default();
     let idle = server.memory();
-    let (begun, mut waves) = (Instant::now(), 0);
-    while waves < 6 || begun.elapsed() < long {
-        wave(&server, &told);
-        waves += 1;
-    }
-    let (last, all) = (server.memory(), (waves * 10 * PLACES * ROUNDS) as u64);
+    flood(&server, long, &told);
+    let (last, all) = (server.memory(), told.asked.load(Ordering::SeqCst));
     let [done, overloaded, shed] = [&told.done, &told.overloaded, &told.shed].map(|count| count.load(Ordering::SeqCst));
     eprintln!("{all} requests: {done} done, {overloaded} overloaded, {shed} shed; memory {idle:?}, then {last:?}");
     assert_eq!(done + overloaded + shed, all);
