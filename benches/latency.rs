@@ -26,7 +26,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use common::open_loop::{Answers, Schedule, run};
+use common::open_loop::{Schedule, run};
+use common::processor::Lateness;
 use common::session::READ;
 use common::{SESSIONS, actor, builder, counted, create, fill, owner, place, update};
 use dashmap::DashMap;
@@ -81,7 +82,7 @@ fn main() {
 
 type BoxFuture = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
-fn show(name: &str, answers: &Answers) {
+fn show(name: &str, answers: &Lateness) {
     let micros =
         |answers: &hdrhistogram::Histogram<u64>, quantile| answers.value_at_quantile(quantile) as f64 / 1_000.0;
     let [p50, p99, p999, max] = [0.5, 0.99, 0.999, 1.0].map(|quantile| micros(&answers.all, quantile));
@@ -221,7 +222,7 @@ fn flood(schedule: Schedule) {
     }
 }
 
-fn quietly(schedule: Schedule, session: &'static Session) -> Answers {
+fn quietly(schedule: Schedule, session: &'static Session) -> Lateness {
     let own = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     own.block_on(run(Schedule { rate: QUIET, spawned: false, ..schedule }, move |_| (true, update(session))))
 }

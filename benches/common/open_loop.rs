@@ -7,13 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 
-use super::processor::Processor;
+use super::processor::{Lateness, Processor};
 
-/// The longest answer that is told: a minute, in nanoseconds.
-const LONGEST: u64 = 60_000_000_000;
 /// Callers that may wait at a time, as a server caps its connections. Calls that are due meanwhile are made late, and
 /// their lateness counts; without this a machine that is too slow would measure its own memory.
 const CALLERS: u64 = 10_000;
@@ -41,36 +38,26 @@ impl Schedule {
     }
 }
 
-/// How late answers were, in nanoseconds.
-#[derive(Clone)]
-pub(crate) struct Answers {
-    /// From when each call was due.
-    pub(crate) all: Histogram<u64>,
-    /// The same without what the pacer's thread waited for a processor, of calls that never left it.
-    pub(crate) own: Histogram<u64>,
-}
-
 /// What a schedule has seen.
 struct Seen {
-    answers: Mutex<Answers>,
+    answers: Mutex<Lateness>,
     waiting: AtomicU64,
 }
 
 impl Seen {
     fn answered(&self, due: Instant) {
-        self.answers.lock().all.saturating_record(due.elapsed().as_nanos() as u64);
+        self.answers.lock().all.record(due.elapsed().as_nanos() as u64).expect("records");
     }
 }
 
 /// Makes all calls and gives the times from when each was due to its answer, in nanoseconds. `call` tells beside each
 /// whether its time counts.
-pub(crate) async fn run<F, Fut>(schedule: Schedule, call: F) -> Answers
+pub(crate) async fn run<F, Fut>(schedule: Schedule, call: F) -> Lateness
 where
     F: Fn(u64) -> (bool, Fut) + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let [all, own] = [(); 2].map(|()| Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds are in order"));
-    let seen = Arc::new(Seen { answers: Mutex::new(Answers { all, own }), waiting: AtomicU64::new(0) });
+    let seen = Arc::new(Seen { answers: Mutex::new(Lateness::new()), waiting: AtomicU64::new(0) });
     let call = Arc::new(call);
     let pacers: Vec<_> = (0..schedule.pacers)
         .map(|pacer| {
@@ -115,9 +102,7 @@ where
             let late = due.elapsed();
             let own = processor.without_waits(late);
             if timed {
-                let mut answers = seen.answers.lock();
-                answers.all.saturating_record(late.as_nanos() as u64);
-                answers.own.saturating_record(own.as_nanos() as u64);
+                seen.answers.lock().record(late, own);
             }
             continue;
         }

@@ -3,8 +3,32 @@
 use std::fs;
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
+
 /// A call later than the one before it by this much is looked into.
 const JUMP: Duration = Duration::from_micros(20);
+
+/// How late calls were, in nanoseconds.
+#[derive(Clone)]
+pub(crate) struct Lateness {
+    /// From when each was due.
+    pub(crate) all: Histogram<u64>,
+    /// The same without what the caller's thread waited for a processor, of calls that never left it: the service's own.
+    pub(crate) own: Histogram<u64>,
+}
+
+impl Lateness {
+    pub(crate) fn new() -> Self {
+        let [all, own] = [(); 2].map(|()| Histogram::new(3).expect("a histogram"));
+        Self { all, own }
+    }
+
+    /// Notes a call that never left its thread.
+    pub(crate) fn record(&mut self, late: Duration, own: Duration) {
+        self.all.record(late.as_nanos() as u64).expect("records");
+        self.own.record(own.as_nanos() as u64).expect("records");
+    }
+}
 
 /// Tells how late calls of one thread would have been had it always had a processor.
 pub(crate) struct Processor {

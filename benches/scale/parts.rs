@@ -10,7 +10,8 @@ use sessile::{Session, SessionService};
 
 use super::load::{self, BYTES};
 use super::machine::{self, Watch, plain, row};
-use super::probe::{self, Probe, Times};
+use super::probe::{self, Probe};
+use super::processor::Lateness;
 use super::raw;
 
 /// How long other tasks are watched while nothing runs.
@@ -82,7 +83,7 @@ pub(crate) async fn snapshot(service: &SessionService, held: &[Session], folder:
     let during = probe.stop();
     probe::rows("beside a snapshot", &during, &calm);
     // What was added while files were written is all there.
-    assert_eq!(load::counted(held) - before, calm.len() + during.len());
+    assert_eq!(load::counted(held) - before, calm.all.len() + during.all.len());
     load::check(service, sessions).await;
 }
 
@@ -179,7 +180,7 @@ pub(crate) async fn restored(sessions: u64, folder: &Path) {
 }
 
 /// What updates take while nothing runs.
-fn watched(held: &[Session]) -> Times {
+fn watched(held: &[Session]) -> Lateness {
     let probe = Probe::start(held);
     std::thread::sleep(CALM);
     probe.stop()

@@ -8,35 +8,15 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use sessile::Session;
 
-use super::processor::Processor;
+use super::processor::{Lateness, Processor};
 use super::{load, machine};
 
 const PER_SECOND: u32 = 64_000;
 
-/// How long updates took, in nanoseconds.
-pub(crate) struct Times {
-    /// From when each was due.
-    all: Histogram<u64>,
-    /// The same without what their thread waited for a processor: what is left is the service's own.
-    own: Histogram<u64>,
-}
-
-impl Times {
-    fn new() -> Self {
-        let [all, own] = [(); 2].map(|()| Histogram::new(3).expect("a histogram"));
-        Self { all, own }
-    }
-
-    /// How many updates there were.
-    pub(crate) fn len(&self) -> u64 {
-        self.all.len()
-    }
-}
-
 /// A thread of updates, until it is stopped.
 pub(crate) struct Probe {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Times>,
+    thread: JoinHandle<Lateness>,
 }
 
 impl Probe {
@@ -51,14 +31,14 @@ impl Probe {
     }
 
     /// How long the updates took.
-    pub(crate) fn stop(self) -> Times {
+    pub(crate) fn stop(self) -> Lateness {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("the updates went well")
     }
 }
 
-async fn run(held: &[Session], stop: &AtomicBool) -> Times {
-    let (mut times, mut processor) = (Times::new(), Processor::of_this_thread());
+async fn run(held: &[Session], stop: &AtomicBool) -> Lateness {
+    let (mut times, mut processor) = (Lateness::new(), Processor::of_this_thread());
     let gap = Duration::from_secs(1) / PER_SECOND;
     let (mut due, mut at) = (Instant::now(), 0_usize);
     while !stop.load(Ordering::Relaxed) {
@@ -69,15 +49,14 @@ async fn run(held: &[Session], stop: &AtomicBool) -> Times {
         at = (at + 7_919) % held.len();
         held[at].increment(&load::key(0), 1).await.expect("updates");
         let late = due.elapsed();
-        times.all.record(late.as_nanos() as u64).expect("records");
-        times.own.record(processor.without_waits(late).as_nanos() as u64).expect("records");
+        times.record(late, processor.without_waits(late));
         due += gap;
     }
     times
 }
 
 /// Rows of what updates took beside some work, and without it.
-pub(crate) fn rows(what: &str, with: &Times, without: &Times) {
+pub(crate) fn rows(what: &str, with: &Lateness, without: &Lateness) {
     for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)] {
         let micros = |times: &Histogram<u64>| times.value_at_quantile(quantile) as f64 / 1e3;
         let name = format!("update {name} {what}");

@@ -8,6 +8,7 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 
 use super::capacity::Share;
+use super::registry::SHARDS;
 use super::roster::{Roster, place};
 use super::slot::{Role, Slot};
 use crate::id::SessionKey;
@@ -67,9 +68,6 @@ impl Index {
         self.sessions.len() == 0 && self.bucket.is_none()
     }
 }
-
-/// As many as the registry has, for the same reason: a walk over a million owners holds each up for a thousandth of it.
-const SHARDS: usize = 1_024;
 
 /// All owners that have sessions.
 pub(crate) struct Owners {

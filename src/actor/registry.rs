@@ -9,7 +9,8 @@ use dashmap::mapref::entry::Entry;
 use super::slot::Slot;
 use crate::id::{SessionDigest, SessionKey};
 
-/// With this many shards a walk over a million sessions stalls no writer for longer than a thousandth of the walk.
+/// With this many shards a walk over a million sessions, or owners, stalls no writer for longer than a thousandth of the
+/// walk.
 pub(crate) const SHARDS: usize = 1_024;
 
 /// All slots of one service. No guard of the map ever leaves this file.

@@ -10,17 +10,14 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::thread;
 
 use super::hand::Hand;
-use super::proving::{Verdict, caught, holds, quiet_panics, service};
+use super::proving::{Verdict, caught, holds, quiet_panics};
 use super::schedules;
 use crate::actor::commit::{amend, commit};
 use crate::actor::core::Core;
-use crate::actor::create::{self, Creator};
 use crate::actor::end;
 use crate::actor::lookup::access;
-use crate::actor::new_session::NewSession;
 use crate::actor::slot::Slot;
 use crate::error::{EndReason, Ended};
-use crate::principal::Principal;
 use crate::service::SessionService;
 use crate::state::{Committed, Draft};
 
@@ -110,9 +107,7 @@ fn whole(committed: &Committed) -> u64 {
 }
 
 fn meet(core: &Arc<Core>, torn: bool, tally: &Arc<Tally>) {
-    let principal = Principal::new("i", "s");
-    let creator = Creator { key: principal.key(), principal: Some(&principal) };
-    let slot = create::session(core, creator, NewSession::default(), None, false).unwrap().slot;
+    let slot = schedules::slot(core);
     // The entry of the lowest revision is another one: that one is never amended.
     let (base, now) = access(core, &slot, true).unwrap();
     let mut draft = Draft::stage(base, now, core.limits(slot.identity.role));
@@ -150,10 +145,8 @@ fn meet(core: &Arc<Core>, torn: bool, tally: &Arc<Tally>) {
 
 fn explored(seed: u64, torn: bool, schedules: usize) -> Verdict {
     quiet_panics();
-    // Starts the service and then stands still: nothing runs beside what the checker schedules.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let builder = SessionService::builder().clock(Hand::new().clock()).idle_timeout(None).max_lifetime(None);
-    let service = runtime.block_on(service(builder, &[]));
+    let (_runtime, service) = schedules::still(builder, &[]);
     let (core, tally) = (Arc::clone(service.core()), Arc::<Tally>::default());
     let scene = {
         let tally = Arc::clone(&tally);

@@ -11,19 +11,16 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::thread;
 
 use super::hand::Hand;
-use super::proving::{Verdict, caught, holds, quiet_panics, service};
+use super::proving::{Verdict, caught, holds, quiet_panics};
 use super::schedules;
 use crate::actor::commit::{CommitError, commit};
 use crate::actor::core::Core;
-use crate::actor::create::{self, Creator};
 use crate::actor::end;
 use crate::actor::explored::in_two_locks;
 use crate::actor::lookup::access;
-use crate::actor::new_session::NewSession;
 use crate::actor::planted::Bug;
 use crate::actor::slot::Slot;
 use crate::error::{EndReason, Ended};
-use crate::principal::Principal;
 use crate::service::SessionService;
 use crate::state::{Committed, Draft, Ttl};
 
@@ -137,9 +134,7 @@ fn whole(committed: &Committed) {
 }
 
 fn meet(core: &Arc<Core>, hand: &Hand, planted: Planted) {
-    let principal = Principal::new("i", "s");
-    let creator = Creator { key: principal.key(), principal: Some(&principal) };
-    let slot = create::session(core, creator, NewSession::default(), None, false).unwrap().slot;
+    let slot = schedules::slot(core);
     let (core, hand, ends) = (Arc::clone(core), hand.clone(), AtomicUsize::new(0));
     let scene = Arc::new(Scene { core, hand, slot, planted, published: AtomicU64::new(0), ends });
     // Where nobody ends it all commits have to be there.
@@ -172,12 +167,10 @@ fn meet(core: &Arc<Core>, hand: &Hand, planted: Planted) {
 
 fn explored(seed: u64, planted: Planted, schedules: usize) -> Verdict {
     quiet_panics();
-    // Starts the service and then stands still: nothing runs beside what the checker schedules.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let hand = Hand::new();
     let builder = SessionService::builder().clock(hand.clock()).idle_timeout(None).max_lifetime(None);
     let bugs = if let Planted::Other(bug) = planted { vec![bug] } else { Vec::new() };
-    let service = runtime.block_on(service(builder, &bugs));
+    let (_runtime, service) = schedules::still(builder, &bugs);
     let core = Arc::clone(service.core());
     let scene = move || meet(&core, &hand, planted);
     let explored = schedules::explore(seed, schedules, planted != Planted::Nothing, scene)?;

@@ -2,11 +2,35 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 
-use super::proving::silently;
+use tokio::runtime::{Builder as Runtimes, Runtime};
+
+use super::proving::{service, silently};
+use crate::actor::core::Core;
+use crate::actor::create::{self, Creator};
 use crate::actor::explored::exploring;
+use crate::actor::new_session::NewSession;
+use crate::actor::planted::Bug;
+use crate::actor::slot::Slot;
+use crate::principal::Principal;
+use crate::service::{Builder, SessionService};
+
+/// A service that was started and then stands still: nothing runs beside what the checker schedules.
+pub(super) fn still(builder: Builder, bugs: &[Bug]) -> (Runtime, SessionService) {
+    let runtime = Runtimes::new_current_thread().enable_all().build().unwrap();
+    let service = runtime.block_on(service(builder, bugs));
+    (runtime, service)
+}
+
+/// The slot of a new session.
+pub(super) fn slot(core: &Arc<Core>) -> Arc<Slot> {
+    let principal = Principal::new("i", "s");
+    let creator = Creator { key: principal.key(), principal: Some(&principal) };
+    create::session(core, creator, NewSession::default(), None, false).unwrap().slot
+}
 
 /// Explores so many schedules, half of them at random and half with few but well-placed changes of thread. Gives how many
 /// there were, or what was violated; where that is what one is after, it is not printed.

@@ -11,19 +11,16 @@ use std::task::{Context, Poll, Waker};
 
 use shuttle::rand::{Rng, thread_rng};
 
-use super::proving::{Verdict, caught, holds, quiet_panics, service};
+use super::proving::{Verdict, caught, holds, quiet_panics};
 use super::schedules;
 use crate::actor::core::Core;
-use crate::actor::create::{self, Creator};
 use crate::actor::end;
 use crate::actor::explored::all_at_rest;
 use crate::actor::mailbox::Mailbox;
-use crate::actor::new_session::NewSession;
 use crate::actor::planted::Bug;
 use crate::actor::slot::Slot;
 use crate::actor::turn::{Patience, Place, update};
 use crate::error::{EndReason, Ended, UpdateError};
-use crate::principal::Principal;
 use crate::service::SessionService;
 use crate::state::Draft;
 
@@ -60,9 +57,7 @@ impl Seen {
 /// Explores so many schedules of clients on one mailbox.
 fn explored(seed: u64, bugs: &[Bug], schedules: usize) -> Verdict {
     quiet_panics();
-    // Starts the service and then stands still: nothing runs beside what the checker schedules.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let service = runtime.block_on(service(SessionService::builder().mailbox_turns(PLACES), bugs));
+    let (runtime, service) = schedules::still(SessionService::builder().mailbox_turns(PLACES), bugs);
     let core = Arc::clone(service.core());
     let sabotage = &core.planted.sabotage;
     // A token is handed over after every turn, and bugs show at each place.
@@ -81,9 +76,7 @@ fn explored(seed: u64, bugs: &[Bug], schedules: usize) -> Verdict {
 }
 
 fn explore(core: &Arc<Core>) {
-    let principal = Principal::new("i", "s");
-    let creator = Creator { key: principal.key(), principal: Some(&principal) };
-    let slot = create::session(core, creator, NewSession::default(), None, false).unwrap().slot;
+    let slot = schedules::slot(core);
     let seen = Arc::new(Seen::default());
     let failing = [0, 0, 1, 2, 3][thread_rng().gen_range(0..5)];
     core.planted.failing_starts.store(failing, Ordering::SeqCst);

@@ -46,6 +46,13 @@ impl Told {
         self.errors.push((to, format!("{answer:?}")));
     }
 
+    /// Asks for what has to be refused.
+    #[track_caller]
+    fn refuses(&mut self, to: usize, client: &mut Raw, tool: &str, arguments: Value) {
+        let answer = client.answer(tool, arguments).unwrap();
+        self.refused(to, client.session.as_deref(), answer);
+    }
+
     fn extend(&mut self, more: Self) {
         self.errors.extend(more.errors);
         self.credentials.extend(more.credentials);
@@ -149,33 +156,25 @@ fn known(
                 ("write_state", json!({"set": [{"key": format!("{key}\n"), "value": value}]})),
                 ("merge_state", json!({"patch": value})),
             ] {
-                let answer = raw.answer(tool, with(session, arguments)).unwrap();
-                told.refused(number, raw.session.as_deref(), answer);
+                told.refuses(number, &mut raw, tool, with(session, arguments));
             }
             // Where nobody has an identity, whoever has a handle has the session.
             if session != &handle && session != &hers {
-                let answer = raw.answer("read_state", json!({"session": session, "keys": [key]})).unwrap();
-                told.refused(number, raw.session.as_deref(), answer);
-                let answer = raw.answer("close_session", json!({"session": session})).unwrap();
-                told.refused(number, raw.session.as_deref(), answer);
+                told.refuses(number, &mut raw, "read_state", json!({"session": session, "keys": [key]}));
+                told.refuses(number, &mut raw, "close_session", json!({"session": session}));
             }
         }
-        let answer = raw.answer("read_state", json!({"session": id, "token": token})).unwrap();
-        told.refused(number, raw.session.as_deref(), answer);
-        let answer = raw.answer("create_session", json!({"kind": value, "label": [label]})).unwrap();
-        told.refused(number, raw.session.as_deref(), answer);
+        told.refuses(number, &mut raw, "read_state", json!({"session": id, "token": token}));
+        told.refuses(number, &mut raw, "create_session", json!({"kind": value, "label": [label]}));
     }
     for session in [foreign, mistyped, connected] {
         let mut stranger = Raw::resume(server, Some(token), &session);
         // A tool error at least: its value is text.
-        let answer = stranger.answer("increment_state", json!({"session": handle, "key": key})).unwrap();
-        told.refused(number, stranger.session.as_deref(), answer);
+        told.refuses(number, &mut stranger, "increment_state", json!({"session": handle, "key": key}));
     }
     legacy.done("close_session", json!({"session": handle}));
-    let answer = legacy.answer("read_state", json!({"session": handle})).unwrap();
-    told.refused(number, legacy.session.as_deref(), answer);
-    let answer =
-        legacy.answer("write_state", json!({"session": handle, "set": [{"key": key, "value": value}]})).unwrap();
-    told.refused(number, legacy.session.as_deref(), answer);
+    told.refuses(number, &mut legacy, "read_state", json!({"session": handle}));
+    let set = json!({"session": handle, "set": [{"key": key, "value": value}]});
+    told.refuses(number, &mut legacy, "write_state", set);
     (handle, own)
 }
