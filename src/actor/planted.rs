@@ -110,26 +110,54 @@ impl Core {
     pub(crate) const fn planted(&self, _: Bug) -> bool {
         false
     }
+
+    /// Does work on files where no task waits behind it.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, tokio::task::JoinError> {
+        tokio::task::spawn_blocking(work).await
+    }
+}
+
+/// The file system of a service that is about to start.
+#[cfg(not(test))]
+pub(crate) fn disk() -> std::sync::Arc<dyn crate::snapshot::FileLayer> {
+    std::sync::Arc::new(crate::snapshot::StdLayer)
 }
 
 #[cfg(test)]
-pub(crate) use planting::{FROM_THE_START, Planted};
+pub(crate) use planting::{DISK, FROM_THE_START, Planted, disk};
 
 #[cfg(test)]
 mod planting {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
+
+    use tokio::task::JoinError;
 
     use super::{Bug, Core};
     use crate::actor::sabotage::Sabotage;
+    use crate::snapshot::{FileLayer, StdLayer};
 
     tokio::task_local! {
         /// What services that are started inside this scope have planted in them from the beginning.
         pub(crate) static FROM_THE_START: Vec<Bug>;
+        /// The file system of services that are started inside this scope. They work on files in their own tasks, so that
+        /// on a runtime of one thread with paused time everything happens in one order.
+        pub(crate) static DISK: Arc<dyn FileLayer>;
+    }
+
+    /// The file system of a service that is about to start.
+    pub(crate) fn disk() -> Arc<dyn FileLayer> {
+        DISK.try_with(Arc::clone).unwrap_or_else(|_| Arc::new(StdLayer))
     }
 
     /// What tests planted in one service.
     pub(crate) struct Planted {
         bugs: AtomicU64,
+        /// Whether work on files is done in the task that asks for it.
+        in_order: bool,
         /// So many starts of an activation fail from now on.
         pub(crate) failing_starts: AtomicU64,
         /// What bugs and faults in the middle of turns go by.
@@ -138,8 +166,12 @@ mod planting {
 
     impl Default for Planted {
         fn default() -> Self {
-            let planted =
-                Self { bugs: AtomicU64::new(0), failing_starts: AtomicU64::new(0), sabotage: Sabotage::default() };
+            let planted = Self {
+                bugs: AtomicU64::new(0),
+                in_order: DISK.try_with(|_| ()).is_ok(),
+                failing_starts: AtomicU64::new(0),
+                sabotage: Sabotage::default(),
+            };
             let _ = FROM_THE_START.try_with(|bugs| bugs.iter().for_each(|bug| planted.plant(*bug)));
             planted
         }
@@ -161,6 +193,19 @@ mod planting {
         /// Whether a test took this mechanism out.
         pub(crate) fn planted(&self, bug: Bug) -> bool {
             self.planted.bugs.load(Ordering::Relaxed) & (1 << bug as u64) != 0
+        }
+
+        /// Does work on files where no task waits behind it.
+        pub(crate) async fn blocking<T: Send + 'static>(
+            &self,
+            work: impl FnOnce() -> T + Send + 'static,
+        ) -> Result<T, JoinError> {
+            if self.planted.in_order { Ok(work()) } else { tokio::task::spawn_blocking(work).await }
+        }
+
+        /// Whether work on files is done in the task that asks for it.
+        pub(crate) fn in_order(&self) -> bool {
+            self.planted.in_order
         }
     }
 }

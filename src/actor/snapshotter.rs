@@ -195,14 +195,14 @@ async fn take(core: &Arc<Core>, state: &mut State) -> Answer {
     let taken_at = core.clock.now();
     let Some(folder) = state.folder.lock().clone() else { return Err(SnapshotError::Stopped) };
     let (writing, options) = (Arc::clone(core), state.options.clone());
-    let written = tokio::task::spawn_blocking(move || {
+    let work = move || {
         let written = folder.write(options.format, taken_at.as_micros(), |writer| image::write(&writing, writer))?;
         if let Err(error) = folder.retain(options.generations) {
             tracing::warn!(%error, "an old snapshot could not be removed");
         }
         Ok::<_, crate::snapshot::WriteError>(written)
-    })
-    .await;
+    };
+    let written = core.blocking(work).await;
     let took = started.elapsed();
     state.last = took;
     core.telemetry.snapshot_seconds.record(took.as_secs_f64());

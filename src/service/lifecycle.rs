@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::builder::Builder;
 use crate::actor::core::Core;
+use crate::actor::planted;
 use crate::actor::restore::{RestoreReport, restore};
 use crate::actor::snapshotter::{self, SnapshotError, SnapshotReport};
 use crate::actor::supervisor::{self, SupervisorRef};
 use crate::config::SnapshotOptions;
-use crate::snapshot::{Folder, FolderError, RestoreError, StdLayer, entries_codec};
+use crate::snapshot::{Folder, FolderError, RestoreError, entries_codec};
 use crate::telemetry::Telemetry;
 use crate::time::Clock;
 
@@ -105,10 +106,10 @@ pub(super) async fn start(builder: Builder) -> Result<(Arc<Core>, SupervisorRef,
 
 /// Locks and reads the folder, on the blocking pool.
 async fn open(core: &Arc<Core>, options: &SnapshotOptions) -> Result<(Folder, RestoreReport), StartError> {
-    let (core, options) = (Arc::clone(core), options.clone());
-    let opened = tokio::task::spawn_blocking(move || {
-        let folder = Folder::open(options.folder.clone(), Arc::new(StdLayer), entries_codec())?;
-        let restored = restore(&core, &folder, options.start_empty)?;
+    let (opening, options, layer) = (Arc::clone(core), options.clone(), planted::disk());
+    let opened = core.blocking(move || {
+        let folder = Folder::open(options.folder.clone(), layer, entries_codec())?;
+        let restored = restore(&opening, &folder, options.start_empty)?;
         Ok::<_, StartError>((folder, restored))
     });
     opened.await.map_err(|error| StartError::Folder(error.into()))?

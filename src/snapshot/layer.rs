@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// Steps on a file system. Each is one system call or behaves like one.
@@ -30,6 +30,10 @@ pub(crate) trait FileLayer: Send + Sync {
 pub(crate) trait LayerFile: Write + Send {
     /// Makes what was written outlive a power cut.
     fn sync(&mut self) -> io::Result<()>;
+    /// Writes at a place, over what is there or past the end; not to be mixed with [`Write`].
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// The same as [`LayerFile::sync`], without times and the like.
+    fn sync_data(&mut self) -> io::Result<()>;
 }
 
 /// A lock that is held; dropping it gives it back.
@@ -134,6 +138,15 @@ impl FileLayer for StdLayer {
 impl LayerFile for File {
     fn sync(&mut self) -> io::Result<()> {
         self.sync_all()
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.seek(SeekFrom::Start(offset))?;
+        self.write_all(bytes)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        File::sync_data(self)
     }
 }
 

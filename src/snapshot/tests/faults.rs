@@ -59,6 +59,19 @@ impl LayerFile for FailingFile {
         self.steps.step("sync")?;
         self.file.sync()
     }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.steps.step("write at") {
+            self.file.write_at(offset, &bytes[..bytes.len() / 2])?;
+            return Err(error);
+        }
+        self.file.write_at(offset, bytes)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        self.steps.step("sync data")?;
+        self.file.sync_data()
+    }
 }
 
 impl FileLayer for Failing {
