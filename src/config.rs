@@ -49,6 +49,8 @@ pub const DEFAULT_MAX_TOMBSTONES: usize = 100_000;
 pub const DEFAULT_MAX_TOMBSTONES_PER_OWNER: usize = 1_000;
 /// Time between two snapshots.
 pub const DEFAULT_SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
+/// Time between two writes of the journal.
+pub const DEFAULT_FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Snapshots kept.
 pub const DEFAULT_GENERATIONS: usize = 3;
 /// Bytes of a session's custom metadata: 4 KiB.
@@ -72,6 +74,28 @@ pub enum Format {
     Json,
 }
 
+/// When an acknowledged change is on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Durability {
+    /// With the next snapshot: a crash loses what came after the last one.
+    #[default]
+    Snapshot,
+    /// Written to a journal this often: a crash loses at most so much, plus twice the time of one write. The end of a session
+    /// is on disk before it is acknowledged.
+    Journal {
+        /// Time between two writes; from 1 millisecond to 1 hour.
+        flush_every: Duration,
+    },
+    /// Before it is acknowledged: neither a crash nor a power cut loses any. Reads see nothing that is not on disk. Last
+    /// uses alone are written once a second.
+    Commit,
+}
+
+impl Durability {
+    /// A journal that is written once a second.
+    pub const JOURNAL: Self = Self::Journal { flush_every: DEFAULT_FLUSH_EVERY };
+}
+
 /// What is done at a cap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AtCapacity {
@@ -93,6 +117,8 @@ pub(crate) struct SnapshotOptions {
     #[garde(range(min = 1, max = 1_000))]
     pub(crate) generations: usize,
     pub(crate) start_empty: bool,
+    #[garde(custom(flush))]
+    pub(crate) durability: Durability,
 }
 
 /// The caps on one session's state. Their greatest figures leave a session's record below the most that a file takes.
@@ -200,4 +226,17 @@ fn positive(value: &Duration, _: &()) -> garde::Result {
         return Err(garde::Error::new("must be at most 100 years"));
     }
     Ok(())
+}
+
+/// Checks the time between two writes of the journal.
+fn flush(value: &Durability, _: &()) -> garde::Result {
+    match value {
+        Durability::Journal { flush_every } if *flush_every < Duration::from_millis(1) => {
+            Err(garde::Error::new("the journal must be written at most once a millisecond"))
+        }
+        Durability::Journal { flush_every } if *flush_every > Duration::from_secs(60 * 60) => {
+            Err(garde::Error::new("the journal must be written at least once an hour"))
+        }
+        _ => Ok(()),
+    }
 }

@@ -257,6 +257,11 @@ impl fmt::Display for Overload {
     }
 }
 
+/// That a change cannot be made durable, or could not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the journal cannot be written, so the change would not last; reads go on, and a snapshot into a healthy folder heals it")]
+pub struct NotDurable;
+
 /// Why an update was not applied. Nothing of it was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -290,6 +295,10 @@ pub enum UpdateError<E = DraftError> {
     /// The service is draining or stopped and takes no more updates.
     #[error("the service is shutting down and takes no more updates; connect again in a moment")]
     Stopping,
+    /// What the service promises of its files cannot be kept. Nobody sees the update; where it was being written when that
+    /// was found out, it may be there after a restart.
+    #[error(transparent)]
+    NotDurable(#[from] NotDurable),
     /// No actor could be started to run the mailbox; the update was dropped unrun.
     #[error("no actor could be started for this session; nothing was applied, try again")]
     Unavailable,
@@ -306,6 +315,7 @@ impl<E> UpdateError<E> {
             Self::Overloaded { met, waited } => UpdateError::Overloaded { met, waited },
             Self::Panicked { message } => UpdateError::Panicked { message },
             Self::Stopping => UpdateError::Stopping,
+            Self::NotDurable(error) => UpdateError::NotDurable(error),
             Self::Unavailable => UpdateError::Unavailable,
         }
     }
@@ -370,6 +380,10 @@ pub enum CreateError {
     /// As many updates and creates are in flight as the service takes.
     #[error("overloaded: {0}")]
     Overloaded(Overload),
+    /// What the service promises of its files cannot be kept. A session whose end was asked for has ended, and may be there
+    /// again after a restart.
+    #[error(transparent)]
+    NotDurable(#[from] NotDurable),
     /// The service is draining or stopped.
     #[error("the service is shutting down and creates no more sessions; connect again in a moment")]
     Stopping,

@@ -53,13 +53,13 @@ mod time;
 
 pub use actor::import::{FileProblem, ImportOptions, ImportOutcome, ImportReport, ImportedItem, OnConflict};
 pub use actor::new_session::NewSession;
-pub use actor::restore::RestoreReport;
+pub use actor::restore::{JournalCut, RestoreReport};
 pub use actor::snapshotter::{SnapshotError, SnapshotReport};
 pub use actor::sweep::SweepReport;
 pub use actor::turn::Updated;
-pub use config::{AtCapacity, Format};
+pub use config::{AtCapacity, Durability, Format};
 pub use error::{
-    Conflict, CreateError, DraftError, EndReason, Ended, IdError, Limit, LimitExceeded, OpenError, Overload, ReadError,
+    Conflict, CreateError, DraftError, EndReason, Ended, IdError, Limit, LimitExceeded, NotDurable, OpenError, Overload, ReadError,
     Revision, UpdateError,
 };
 pub use id::{Kind, SessionId};
@@ -74,7 +74,7 @@ pub use time::{Clock, TimeSource, Timestamp};
 /// The defaults of every option, and the caps that are not options.
 pub mod defaults {
     pub use crate::config::{
-        DEFAULT_GENERATIONS, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAILBOX_LINE, DEFAULT_MAILBOX_TURNS,
+        DEFAULT_FLUSH_EVERY, DEFAULT_GENERATIONS, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAILBOX_LINE, DEFAULT_MAILBOX_TURNS,
         DEFAULT_MAX_BUCKET_BYTES, DEFAULT_MAX_BUCKET_ENTRIES, DEFAULT_MAX_ENTRIES, DEFAULT_MAX_IN_FLIGHT,
         DEFAULT_MAX_KEY_BYTES, DEFAULT_MAX_LIFETIME, DEFAULT_MAX_OWNER_BYTES, DEFAULT_MAX_SESSION_BYTES,
         DEFAULT_MAX_SESSIONS, DEFAULT_MAX_SESSIONS_PER_OWNER, DEFAULT_MAX_TOMBSTONES, DEFAULT_MAX_TOMBSTONES_PER_OWNER,

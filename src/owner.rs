@@ -59,7 +59,7 @@ impl Owner {
     /// # Errors
     /// [`CreateError`]: nothing was created.
     pub async fn create(&self, new: NewSession) -> Result<Session, CreateError> {
-        self.found(create::session(&self.core.0, self.creator(), new, None, false)).map(|(session, _)| session)
+        self.found(create::session(&self.core.0, self.creator(), new, None, false)).await.map(|(session, _)| session)
     }
 
     /// Creates a session under an id of the caller's choosing: a foreign one, kept verbatim, in a space of this owner's own.
@@ -67,7 +67,7 @@ impl Owner {
     /// # Errors
     /// [`CreateError::AlreadyExists`] when this owner has it already, [`CreateError::Ended`] while its end is remembered.
     pub async fn create_with_id(&self, id: &str, new: NewSession) -> Result<Session, CreateError> {
-        self.found(create::session(&self.core.0, self.creator(), new, Some(id), false)).map(|(session, _)| session)
+        self.found(create::session(&self.core.0, self.creator(), new, Some(id), false)).await.map(|(session, _)| session)
     }
 
     /// The live session of this name, created if there is none; tells whether it was created.
@@ -83,7 +83,7 @@ impl Owner {
     /// # Errors
     /// [`CreateError`]: nothing was created.
     pub async fn get_or_create_with(&self, new: NewSession) -> Result<(Session, bool), CreateError> {
-        self.found(create::session(&self.core.0, self.creator(), new, None, true))
+        self.found(create::session(&self.core.0, self.creator(), new, None, true)).await
     }
 
     /// Opens a session by its id; counts as use.
@@ -100,7 +100,7 @@ impl Owner {
     /// # Errors
     /// [`CreateError`] when it had to be made and a cap or a shutdown forbade it.
     pub async fn bucket(&self) -> Result<Session, CreateError> {
-        bucket(&self.core.0, self.creator())
+        bucket(&self.core.0, self.creator()).await
     }
 
     /// Lists this owner's sessions, the newest first. The bucket is not among them.
@@ -116,7 +116,8 @@ impl Owner {
     /// Closes every session of this owner, the bucket too; tells how many.
     ///
     /// # Errors
-    /// [`CreateError::Stopping`] when the service is shutting down.
+    /// [`CreateError::Stopping`] when the service is shutting down, [`CreateError::NotDurable`] where the ends could not be
+    /// written down.
     pub async fn close_all(&self) -> Result<u64, CreateError> {
         close_all(&self.core.0, &self.key).await
     }
@@ -131,15 +132,26 @@ impl Owner {
         Creator { key: self.key, principal: Some(&self.principal) }
     }
 
-    fn found(&self, found: Result<Found, CreateError>) -> Result<(Session, bool), CreateError> {
-        finish_create(&self.core.0, found)
+    async fn found(&self, found: Result<Found, CreateError>) -> Result<(Session, bool), CreateError> {
+        finish_create(&self.core.0, found).await
     }
 }
 
-pub(crate) fn finish_create(
+/// Waits until what was created is as durable as an update is.
+pub(crate) async fn finish_create(
     core: &Arc<Core>,
     found: Result<Found, CreateError>,
 ) -> Result<(Session, bool), CreateError> {
+    let found = match found {
+        Ok(found) if found.created && core.commits_wait() => match core.flush().await {
+            Ok(()) => Ok(found),
+            Err(error) => {
+                end::undo(core, &found.slot);
+                Err(error.into())
+            }
+        },
+        other => other,
+    };
     let outcome = match &found {
         Ok(_) => Outcome::Ok,
         Err(CreateError::AlreadyExists) => Outcome::Exists,
@@ -147,6 +159,7 @@ pub(crate) fn finish_create(
         Err(CreateError::LimitExceeded(_)) => Outcome::Limit,
         Err(CreateError::Overloaded(_)) => Outcome::Overloaded,
         Err(CreateError::Stopping) => Outcome::Stopping,
+        Err(CreateError::NotDurable(_)) => Outcome::NotDurable,
         Err(_) => Outcome::Invalid,
     };
     core.telemetry.count(Operation::Create, outcome);
@@ -174,12 +187,12 @@ pub(crate) fn open(core: &Arc<Core>, owner: &OwnerKey, id: &str) -> Result<Sessi
     result
 }
 
-pub(crate) fn bucket(core: &Arc<Core>, creator: Creator<'_>) -> Result<Session, CreateError> {
+pub(crate) async fn bucket(core: &Arc<Core>, creator: Creator<'_>) -> Result<Session, CreateError> {
     // The common case makes nothing: it is an open, and works while the service drains.
     let standing = core.owners.find(&creator.key).and_then(|owner| create::standing_bucket(core, &owner));
     match standing {
         Some(found) => Ok(Session::new(core, found.slot, found.id)),
-        None => finish_create(core, create::bucket(core, creator)).map(|(session, _)| session),
+        None => finish_create(core, create::bucket(core, creator)).await.map(|(session, _)| session),
     }
 }
 
@@ -199,6 +212,7 @@ pub(crate) async fn close_all(core: &Arc<Core>, owner: &OwnerKey) -> Result<u64,
         let old = batch.iter().take_while(|slot| slot.identity.created_at <= ended.at);
         closed += old.filter(|slot| close(slot)).count() as u64;
         if after.is_none_or(|(created_at, _)| created_at > ended.at) {
+            core.flush().await?;
             core.telemetry.count(Operation::Close, Outcome::Ok);
             return Ok(closed);
         }

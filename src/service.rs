@@ -92,7 +92,7 @@ impl SessionService {
     /// # Errors
     /// [`CreateError`] when it had to be made and a cap or a shutdown forbade it.
     pub async fn global(&self) -> Result<Session, CreateError> {
-        bucket(&self.handle.core, Creator { key: OwnerKey::GLOBAL, principal: None })
+        bucket(&self.handle.core, Creator { key: OwnerKey::GLOBAL, principal: None }).await
     }
 
     /// The road across owners, for whoever runs the service; never for a request's code.
@@ -111,6 +111,13 @@ impl SessionService {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.handle.core.is_running()
+    }
+
+    /// Whether what was promised of files can be kept: false from the first failed write of the journal on, until a snapshot
+    /// is written whole. Updates are refused meanwhile, and reads go on.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.handle.core.durable().is_ok()
     }
 
     /// Writes a snapshot now; returns once it is safe on disk. Updates go on meanwhile.

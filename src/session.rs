@@ -224,11 +224,15 @@ impl Session {
     /// Ends the session, for good. False when it had ended before.
     ///
     /// # Errors
-    /// [`CreateError::Stopping`] when the service is shutting down.
+    /// [`CreateError::Stopping`] when the service is shutting down, [`CreateError::NotDurable`] where the end could not be
+    /// written down.
     pub async fn close(&self) -> Result<bool, CreateError> {
         let _accepted = InFlight::enter(&self.core).ok_or(CreateError::Stopping)?;
         let ended = Ended { reason: EndReason::Closed, at: self.core.clock.now() };
         let closed = end::end(&self.core, &self.slot, ended) == Some(ended);
+        if closed {
+            self.core.flush().await?;
+        }
         self.core.telemetry.count(Operation::Close, if closed { Outcome::Ok } else { Outcome::Ended });
         Ok(closed)
     }

@@ -47,6 +47,7 @@ pub(crate) enum Outcome {
     Panicked,
     Stopping,
     Unavailable,
+    NotDurable,
     Unknown,
     Exists,
     Invalid,
@@ -55,7 +56,7 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// In the order of their declaration, which is their place in tables.
-    const ALL: [(Self, &str); 13] = [
+    const ALL: [(Self, &str); 14] = [
         (Self::Ok, "ok"),
         (Self::Rejected, "rejected"),
         (Self::Ended, "ended"),
@@ -65,6 +66,7 @@ impl Outcome {
         (Self::Panicked, "panicked"),
         (Self::Stopping, "stopping"),
         (Self::Unavailable, "unavailable"),
+        (Self::NotDurable, "not_durable"),
         (Self::Unknown, "unknown"),
         (Self::Exists, "exists"),
         (Self::Invalid, "invalid"),
@@ -82,6 +84,7 @@ impl Outcome {
             Err(UpdateError::Overloaded { .. }) => Self::Overloaded,
             Err(UpdateError::Panicked { .. }) => Self::Panicked,
             Err(UpdateError::Stopping) => Self::Stopping,
+            Err(UpdateError::NotDurable(_)) => Self::NotDurable,
             Err(UpdateError::Unavailable) => Self::Unavailable,
         }
     }
@@ -118,6 +121,10 @@ pub(crate) struct Telemetry {
     pub(crate) snapshot_bytes: Gauge,
     pub(crate) snapshot_last_success: Gauge,
     pub(crate) snapshot_failures: Counter,
+    pub(crate) journal_seconds: Histogram,
+    pub(crate) journal_bytes: Gauge,
+    pub(crate) journal_failures: Counter,
+    pub(crate) durable: Gauge,
     pub(crate) restore_degraded: Gauge,
     pub(crate) owner_mismatch: Counter,
 }
@@ -163,6 +170,10 @@ impl Telemetry {
             snapshot_bytes: metrics::gauge!("sessile_snapshot_size_bytes"),
             snapshot_last_success: metrics::gauge!("sessile_snapshot_last_success_timestamp_seconds"),
             snapshot_failures: metrics::counter!("sessile_snapshot_failures_total"),
+            journal_seconds: metrics::histogram!("sessile_journal_write_duration_seconds"),
+            journal_bytes: metrics::gauge!("sessile_journal_size_bytes"),
+            journal_failures: metrics::counter!("sessile_journal_failures_total"),
+            durable: metrics::gauge!("sessile_durable"),
             restore_degraded: metrics::gauge!("sessile_restore_degraded"),
             owner_mismatch: metrics::counter!("sessile_owner_mismatch_total"),
         }
@@ -261,6 +272,14 @@ fn describe() {
         "When the last snapshot was written."
     );
     describe_counter!("sessile_snapshot_failures_total", "Snapshots that could not be written.");
+    describe_histogram!(
+        "sessile_journal_write_duration_seconds",
+        Unit::Seconds,
+        "Time of one write to the journal until it is durable."
+    );
+    describe_gauge!("sessile_journal_size_bytes", Unit::Bytes, "Size of the journal that is being written.");
+    describe_counter!("sessile_journal_failures_total", "Writes of the journal that failed; updates are refused then.");
+    describe_gauge!("sessile_durable", "0 while what is promised of files cannot be kept, and updates are refused.");
     describe_gauge!(
         "sessile_restore_degraded",
         "1 when the newest snapshot was damaged and an older one was restored."

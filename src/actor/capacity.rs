@@ -204,6 +204,18 @@ impl Capacity {
         Ok(())
     }
 
+    /// Takes back a settlement from `before` to `after`, whatever the caps are now.
+    pub(crate) fn unsettle(&self, identity: &Identity, before: u64, after: u64) {
+        let again = before.saturating_sub(after);
+        if again > 0 {
+            self.all.bytes.fetch_add(again, Relaxed);
+            identity.owner.share.bytes.fetch_add(again, Relaxed);
+            self.keep(identity, again);
+        } else {
+            self.release(identity, after - before);
+        }
+    }
+
     /// Gives back bytes of a session that shrank.
     pub(crate) fn release(&self, identity: &Identity, bytes: u64) {
         if identity.role != Role::Session {

@@ -19,7 +19,7 @@ pub(crate) enum CommitError {
 /// gives the draft back where it has to be committed as a whole.
 #[allow(clippy::result_large_err, reason = "the draft goes on to be committed as a whole")]
 #[inline]
-pub(crate) fn amend(core: &Core, slot: &Slot, draft: Draft) -> Result<Revision, Draft> {
+pub(crate) fn amend(core: &Core, slot: &Arc<Slot>, draft: Draft) -> Result<Revision, Draft> {
     if !core.amends() {
         return Err(draft);
     }
@@ -28,6 +28,9 @@ pub(crate) fn amend(core: &Core, slot: &Slot, draft: Draft) -> Result<Revision, 
     core.fail_at(Step::Publish);
     match slot.amend(base, &amendment) {
         Ok(()) => {
+            if let Some(journal) = core.journal() {
+                journal.changed(slot, None);
+            }
             core.committed();
             Ok(amendment.revision())
         }
@@ -35,7 +38,8 @@ pub(crate) fn amend(core: &Core, slot: &Slot, draft: Draft) -> Result<Revision, 
     }
 }
 
-/// Publishes the next revision of a session. With snapshots as the only durability nothing has to be waited for.
+/// Publishes the next revision of a session, where nobody waits for it to be durable. Where somebody does, it comes by
+/// `journal/settle.rs`.
 pub(crate) fn commit(core: &Core, slot: &Arc<Slot>, next: Committed) -> Result<(), CommitError> {
     let bytes = next.bytes;
     let mut next = Arc::new(next);
@@ -51,6 +55,9 @@ pub(crate) fn commit(core: &Core, slot: &Arc<Slot>, next: Committed) -> Result<(
                 if old.bytes != bytes {
                     core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
                 }
+                if let Some(journal) = core.journal() {
+                    journal.changed(slot, Some(&old));
+                }
                 core.superseded(old);
                 core.committed();
                 return Ok(());
@@ -58,7 +65,8 @@ pub(crate) fn commit(core: &Core, slot: &Arc<Slot>, next: Committed) -> Result<(
             Swap::Ended(ended) => return Err(CommitError::Ended(ended)),
             Swap::Refused(limit, _) if tries.next().is_none() => return Err(CommitError::LimitExceeded(limit)),
             Swap::Refused(limit, refused) => {
-                room::for_growth(core, slot, &refused, limit).map_err(CommitError::LimitExceeded)?;
+                let growth = refused.bytes.saturating_sub(slot.bytes());
+                room::for_growth(core, slot, growth, limit).map_err(CommitError::LimitExceeded)?;
                 next = refused;
             }
         }

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 
 use super::capacity::Capacity;
 use super::in_flight::InFlight;
+use super::journal::Journal;
 use super::owners::Owners;
 use super::registry::Registry;
 use super::snapshotter::{SnapshotReport, SnapshotterRef};
@@ -40,6 +41,7 @@ pub(crate) struct Core {
     pub(crate) drained: tokio::sync::Mutex<Option<SnapshotReport>>,
     supervisor: OnceLock<ActorCell>,
     pub(crate) snapshotter: OnceLock<SnapshotterRef>,
+    pub(super) journal: OnceLock<Journal>,
     #[cfg(test)]
     pub(crate) planted: super::planted::Planted,
 }
@@ -62,6 +64,7 @@ impl Core {
             drained: tokio::sync::Mutex::default(),
             supervisor: OnceLock::new(),
             snapshotter: OnceLock::new(),
+            journal: OnceLock::new(),
             #[cfg(test)]
             planted: super::planted::Planted::default(),
         }
@@ -94,6 +97,9 @@ impl Core {
         if let Some(snapshotter) = self.snapshotter.get() {
             snapshotter.stop();
         }
+        if let Some(journal) = self.journal.get() {
+            journal.stop();
+        }
         if let Some(supervisor) = self.supervisor.get() {
             supervisor.stop(None);
         }
@@ -114,6 +120,11 @@ impl Core {
         }
         // Set once, by `start`, before the service is handed out.
         let _ = self.snapshotter.set(snapshotter);
+    }
+
+    pub(crate) fn set_journal(&self, journal: Journal) {
+        // Set once, by `start`, before the service is handed out.
+        let _ = self.journal.set(journal);
     }
 
     /// Notes that files are behind.

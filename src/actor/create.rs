@@ -107,6 +107,7 @@ pub(crate) fn bucket(core: &Arc<Core>, creator: Creator<'_>) -> Result<Found, Cr
 }
 
 fn admit(core: &Arc<Core>) -> Result<Accepted, CreateError> {
+    core.durable()?;
     InFlight::admit(core).map_err(|refused| match refused {
         Refused::Stopping => CreateError::Stopping,
         Refused::Full => {

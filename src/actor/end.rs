@@ -6,7 +6,7 @@ use super::core::Core;
 use super::planted::Bug;
 use super::slot::{Identity, Slot};
 use super::tombstones::Tombstone;
-use crate::error::Ended;
+use crate::error::{EndReason, Ended};
 use crate::time::Timestamp;
 
 /// Ends a session: as `asked`, or by its deadline if that has passed. The end that this brought; `None` when it had ended
@@ -27,12 +27,38 @@ pub(crate) fn end_if(core: &Core, slot: &Arc<Slot>, end: impl FnOnce(&Slot) -> O
     let (ended, last) = slot.finish(|slot, bytes| {
         let ended = end(slot)?;
         let Identity { digest, owner, .. } = &slot.identity;
-        core.tombstones.bury(Tombstone { digest: *digest, owner: owner.key, ended });
+        bury(core, Tombstone { digest: *digest, owner: owner.key, ended });
         core.capacity.leave(&slot.identity, if core.planted(Bug::KeepsBytes) { 0 } else { bytes });
         Some(ended)
     })?;
     // Large states take their time to be let go: not under the lock.
     drop(last);
+    gone(core, slot, ended);
+    Some(ended)
+}
+
+/// Takes a creation back that nobody was told of: its id was never used.
+pub(crate) fn undo(core: &Core, slot: &Arc<Slot>) {
+    let now = core.clock.now();
+    let undone = slot.finish(|slot, bytes| {
+        core.capacity.leave(&slot.identity, bytes);
+        Some(Ended { reason: EndReason::Closed, at: now })
+    });
+    if let Some((ended, _)) = undone {
+        gone(core, slot, ended);
+    }
+}
+
+/// Remembers an end.
+pub(crate) fn bury(core: &Core, tombstone: Tombstone) {
+    core.tombstones.bury(tombstone);
+    if let Some(journal) = core.journal() {
+        journal.buried(tombstone);
+    }
+}
+
+/// Takes an ended session out of the tables.
+fn gone(core: &Core, slot: &Arc<Slot>, ended: Ended) {
     let identity = &slot.identity;
     core.registry.remove(slot);
     if !identity.owner.is_anonymous() {
@@ -43,5 +69,4 @@ pub(crate) fn end_if(core: &Core, slot: &Arc<Slot>, end: impl FnOnce(&Slot) -> O
     core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
     core.changed();
     tracing::debug!(session = %identity.digest.tag(), kind = identity.kind(), reason = ended.reason.label(), "session ended");
-    Some(ended)
 }

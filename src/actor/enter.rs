@@ -39,6 +39,9 @@ pub(crate) fn enter(core: &Core, slot: &Arc<Slot>) -> Result<bool, CreateError> 
     core.telemetry.created(slot.identity.kind());
     core.telemetry.sessions_active.set(core.capacity.sessions() as f64);
     core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
+    if let Some(journal) = core.journal() {
+        journal.changed(slot, None);
+    }
     core.changed();
     tracing::debug!(session = %slot.identity.digest.tag(), kind = slot.identity.kind(), "session created");
     Ok(true)

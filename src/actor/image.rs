@@ -83,7 +83,7 @@ pub(super) fn record<'a>(
     }
 }
 
-fn bury(tombstone: &Tombstone) -> TombstoneRecord {
+pub(super) fn bury(tombstone: &Tombstone) -> TombstoneRecord {
     TombstoneRecord {
         digest: tombstone.digest.0,
         owner: tombstone.owner.0,

@@ -13,6 +13,7 @@ pub use report::{FileProblem, ImportOptions, ImportOutcome, ImportReport, Import
 
 use super::core::Core;
 use super::create;
+use super::end;
 use super::image;
 use super::in_flight::InFlight;
 use super::lookup::access;
@@ -67,7 +68,7 @@ impl Core {
                     {
                         report.tombstones += 1;
                         if !options.dry_run {
-                            self.tombstones.bury(tombstone);
+                            end::bury(self, tombstone);
                             self.changed();
                         }
                     }

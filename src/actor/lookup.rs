@@ -57,6 +57,9 @@ pub(crate) fn access(core: &Core, slot: &Arc<Slot>, touch: bool) -> Result<(Arc<
             Ok(committed) => {
                 if touch {
                     core.changes.touch();
+                    if let Some(journal) = core.journal().filter(|_| !core.planted(Bug::TouchNotJournaled)) {
+                        journal.touched(slot);
+                    }
                 }
                 return Ok((committed, now));
             }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::batch::Batch;
 use super::core::Core;
 #[cfg(test)]
 use super::explored::{AtomicU8, Mutex};
@@ -32,7 +33,7 @@ const AWAY: u8 = 2;
 const LANE: u8 = 4;
 
 /// What a turn does when its time comes; it answers its caller itself.
-pub(crate) type Job = Box<dyn FnOnce(&Arc<Core>, &Arc<Slot>) + Send>;
+pub(crate) type Job = Box<dyn FnOnce(&Arc<Core>, &Arc<Slot>, &mut Batch) + Send>;
 
 /// A queued turn.
 pub(crate) enum Turn {
@@ -209,10 +210,17 @@ impl Mailbox {
     }
 
     /// The next turn; `None` also ends the run, in one step, so that a turn queued meanwhile finds somebody.
-    pub(crate) fn next_or_rest(&self, core: &Core) -> Option<Turn> {
+    ///
+    /// With a batch that waits the run does not end, and a turn for the blocking pool, which is not to run behind it
+    /// here, is left where it is.
+    pub(crate) fn next_or_rest(&self, core: &Core, batch: &Batch) -> Option<Turn> {
         let mut inner = self.inner.lock();
-        let turn = inner.lane.as_mut().and_then(|lane| lane.queue.pop_front());
+        let inline = |turn: &mut Turn| !batch.waits() || matches!(turn, Turn::Inline(_));
+        let turn = inner.lane.as_mut().and_then(|lane| lane.queue.pop_front_if(inline));
         inner.failed_starts = 0;
+        if batch.waits() {
+            return turn;
+        }
         if turn.is_none() && core.sometimes(Bug::RestInTwoSteps) {
             drop(inner);
             inner = self.inner.lock();

@@ -5,6 +5,7 @@
 //! [`activation`] is a ractor actor that holds the token for a while.
 
 pub(crate) mod activation;
+pub(crate) mod batch;
 pub(crate) mod capacity;
 pub(crate) mod commit;
 pub(crate) mod core;
@@ -17,6 +18,7 @@ pub(crate) mod identity;
 pub(crate) mod image;
 pub(crate) mod import;
 pub(crate) mod in_flight;
+pub(crate) mod journal;
 pub(crate) mod line;
 pub(crate) mod lookup;
 pub(crate) mod mailbox;

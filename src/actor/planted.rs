@@ -102,6 +102,16 @@ pub(crate) enum Bug {
     ErrorTellsId,
     /// Files hold the ids of anonymous sessions.
     FileTellsAnonymousId,
+    /// A commit that is to wait for its write is published, and answered, before it.
+    PublishesFirst,
+    /// What was written to the journal counts as durable before it was synced.
+    AcknowledgesUnsynced,
+    /// The journal holds no ends.
+    TombstoneNotJournaled,
+    /// The journal holds no last uses.
+    TouchNotJournaled,
+    /// The journal does not tell which entries of a large session were removed.
+    DeltaForgetsRemoved,
 }
 
 #[cfg(not(test))]
@@ -155,7 +165,7 @@ mod planting {
 
     /// What tests planted in one service.
     pub(crate) struct Planted {
-        bugs: AtomicU64,
+        bugs: [AtomicU64; 2],
         /// Whether work on files is done in the task that asks for it.
         in_order: bool,
         /// So many starts of an activation fail from now on.
@@ -167,7 +177,7 @@ mod planting {
     impl Default for Planted {
         fn default() -> Self {
             let planted = Self {
-                bugs: AtomicU64::new(0),
+                bugs: [const { AtomicU64::new(0) }; 2],
                 in_order: DISK.try_with(|_| ()).is_ok(),
                 failing_starts: AtomicU64::new(0),
                 sabotage: Sabotage::default(),
@@ -180,7 +190,7 @@ mod planting {
     impl Planted {
         /// Takes a mechanism out.
         pub(crate) fn plant(&self, bug: Bug) {
-            self.bugs.fetch_or(1 << bug as u64, Ordering::SeqCst);
+            self.bugs[bug as usize / 64].fetch_or(1 << (bug as u64 % 64), Ordering::SeqCst);
         }
 
         pub(crate) fn activation_start(&self) -> Result<(), String> {
@@ -192,7 +202,7 @@ mod planting {
     impl Core {
         /// Whether a test took this mechanism out.
         pub(crate) fn planted(&self, bug: Bug) -> bool {
-            self.planted.bugs.load(Ordering::Relaxed) & (1 << bug as u64) != 0
+            self.planted.bugs[bug as usize / 64].load(Ordering::Relaxed) & (1 << (bug as u64 % 64)) != 0
         }
 
         /// Does work on files where no task waits behind it.

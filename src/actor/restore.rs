@@ -10,12 +10,13 @@ use std::time::Duration;
 use self::arrivals::Arrivals;
 use self::crew::{Built, Crew};
 use super::core::Core;
+use super::image;
 use super::set_back::SetBack;
 use super::slot::{Identity, Slot};
 use super::tombstones::Tombstone;
 use crate::snapshot::{
-    FileError, Folder, Found, GenerationFile, Item, ReadOptions, RestoreError, entries_codec, header, lanes,
-    read_on_all_cores,
+    Chain, Cut, FileError, Folder, Found, GenerationFile, Item, ReadOptions, RecordError, RestoreError, entries_codec,
+    header, lanes, read_on_all_cores,
 };
 use crate::time::Timestamp;
 
@@ -27,6 +28,12 @@ pub struct RestoreReport {
     pub file: Option<PathBuf>,
     /// When that file was written.
     pub taken_at: Option<Timestamp>,
+    /// Journals that were read after it.
+    pub journals: u64,
+    /// Sessions that they said something of.
+    pub journaled: u64,
+    /// Where the journals ended before their end, if they did.
+    pub journal_cut: Option<JournalCut>,
     /// Sessions that live on, buckets among them.
     pub sessions: u64,
     /// Sessions that expired while the service was down.
@@ -41,54 +48,150 @@ pub struct RestoreReport {
     pub clock_behind: Option<Duration>,
 }
 
+/// Where the journals that go on from a snapshot end before their end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JournalCut {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it, and where.
+    pub detail: String,
+    /// Whether what came after is lost; else it is a write that a crash cut short, which nobody had been told of.
+    pub lost: bool,
+}
+
 impl RestoreReport {
     /// Whether something newer than what was restored could not be read.
     #[must_use]
     pub fn degraded(&self) -> bool {
-        !self.skipped.is_empty()
+        !self.skipped.is_empty() || self.journal_cut.as_ref().is_some_and(|cut| cut.lost)
     }
+}
+
+/// How journals go on after a restore.
+#[derive(Default)]
+pub(crate) struct GoesOn {
+    /// With another file of this generation; else with a generation of its own.
+    pub(crate) generation: Option<u64>,
+    /// With this frame; else far from any that there was.
+    pub(crate) frame: Option<u64>,
+    /// Whether a file that was not read, or a part of one, could be taken for what comes next.
+    pub(crate) snapshot_first: bool,
+    /// Ends that were found only now, and stand in no file.
+    pub(crate) found: Vec<Tombstone>,
 }
 
 /// Restores from the folder's newest valid file.
 ///
 /// The core is handed out afterwards: until then a file that is refused half-way is taken back unseen.
-pub(crate) fn restore(core: &Core, folder: &Folder, start_empty: bool) -> Result<RestoreReport, RestoreError> {
+pub(crate) fn restore(
+    core: &Core,
+    folder: &Folder,
+    start_empty: bool,
+) -> Result<(RestoreReport, GoesOn), RestoreError> {
     let now = core.clock.now();
-    let found = match folder.newest(|file| take(core, folder, file, now)) {
+    let found = match newest(core, folder, now) {
         Ok(found) => found,
         Err(error) if start_empty => {
             tracing::warn!(%error, "starting empty, as told; the files stay where they are");
-            return Ok(RestoreReport { started_empty: true, ..RestoreReport::default() });
+            let goes_on = GoesOn { snapshot_first: true, ..GoesOn::default() };
+            return Ok((RestoreReport { started_empty: true, ..RestoreReport::default() }, goes_on));
         }
         Err(error) => return Err(error),
     };
-    let Found { file, skipped } = found;
+    let (file, taken, skipped) = found;
     let skipped: Vec<_> = skipped.into_iter().map(|(file, error)| (file.path, error.to_string())).collect();
     for (path, problem) in &skipped {
         tracing::error!(path = %path.display(), problem, "a damaged snapshot was passed over");
     }
     let mut report = RestoreReport { skipped, ..RestoreReport::default() };
+    let Some(taken) = taken else { return Ok((report, GoesOn { generation: Some(0), ..GoesOn::default() })) };
+    if let Some(cut) = &taken.cut {
+        let (path, detail) = (cut.path.display(), &cut.detail);
+        match cut.lost {
+            true => tracing::error!(%path, detail, "the journal is damaged; what came after is rolled back"),
+            false => tracing::warn!(%path, detail, "the journal was cut short by a crash; nobody was told of that write"),
+        }
+    }
+    report.journals = taken.journals;
+    report.journaled = taken.journaled;
+    report.journal_cut = taken.cut.clone();
     core.telemetry.restore_degraded.set(if report.degraded() { 1.0 } else { 0.0 });
-    let Some((file, taken)) = file else { return Ok(report) };
+    let mut goes_on = taken.goes_on(file.as_ref(), report.degraded());
     report.taken_at = Some(taken.saved_at);
     report.clock_behind = (taken.saved_at > now).then(|| taken.saved_at.since(now));
     if let Some(behind) = report.clock_behind {
         tracing::warn!(seconds = behind.as_secs(), "the wall clock is behind the time of the snapshot");
     }
-    taken.settle(core, now, &mut report);
-    report.file = Some(file.path);
-    Ok(report)
+    goes_on.found = taken.settle(core, now, &mut report);
+    report.file = file.map(|file| file.path);
+    Ok((report, goes_on))
 }
 
-/// Reads a file, checks all of it and enters its sessions; of a file that is refused nothing stays.
-fn take(core: &Core, folder: &Folder, file: &GenerationFile, now: Timestamp) -> Result<Taken, FileError> {
-    let saved_at = Timestamp::from_micros(header(&mut folder.open_file(file)?)?.created_at);
+/// What a restore is made from: a snapshot, if there is one, what came of it, and the ones that were passed over.
+type Newest = (Option<GenerationFile>, Option<Taken>, Vec<(GenerationFile, FileError)>);
+
+/// The newest valid snapshot with its journals; the journals since the beginning of all, where there is none; nothing, in
+/// an empty folder.
+fn newest(core: &Core, folder: &Folder, now: Timestamp) -> Result<Newest, RestoreError> {
+    let mut newer = None;
+    let mut chain = |generation| {
+        folder.chain(generation).map_err(|(path, error)| {
+            if let FileError::NewerVersion { found, supported } = error {
+                newer = Some(RestoreError::Newer { path, found, supported });
+            }
+            error
+        })
+    };
+    let found = folder.newest(|file| take(core, folder, Some(file), chain(file.number)?, now));
+    let skipped = match found {
+        Ok(Found { file: Some((file, taken)), skipped }) => return Ok((Some(file), Some(taken), skipped)),
+        Ok(Found { file: None, skipped }) | Err(RestoreError::NoneValid { skipped }) => skipped,
+        Err(error) => return Err(newer.unwrap_or(error)),
+    };
+    let io = |source| RestoreError::Io { path: folder.path().to_owned(), source };
+    let Some(first) = folder.journals().map_err(io)?.into_iter().next() else {
+        return if skipped.is_empty() { Ok((None, None, skipped)) } else { Err(RestoreError::NoneValid { skipped }) };
+    };
+    let chain = match chain(0) {
+        Ok(chain) => chain,
+        Err(FileError::Io { source }) => return Err(io(source)),
+        Err(_) => return Err(newer.unwrap_or(RestoreError::JournalAlone { path: first.path })),
+    };
+    // Beside damaged snapshots journals count only where they make up for all of them.
+    let is_whole = chain.cut.as_ref().is_none_or(|cut| !cut.lost);
+    let taken = match first.generation == 0 && (is_whole || skipped.is_empty()) {
+        true => take(core, folder, None, chain, now).ok(),
+        false => None,
+    };
+    match taken {
+        Some(taken) => Ok((None, Some(taken), skipped)),
+        None if skipped.is_empty() => Err(RestoreError::JournalAlone { path: first.path }),
+        None => Err(RestoreError::NoneValid { skipped }),
+    }
+}
+
+/// Reads a file, checks all of it and enters its sessions as the journals leave them; of a file that is refused nothing
+/// stays.
+fn take(
+    core: &Core,
+    folder: &Folder,
+    file: Option<&GenerationFile>,
+    chain: Chain,
+    now: Timestamp,
+) -> Result<Taken, FileError> {
+    let written_at = match file {
+        Some(file) => header(&mut folder.open_file(file)?)?.created_at,
+        None => 0,
+    };
+    // The last time that is known: what was left of a life then is left of it now.
+    let saved_at = Timestamp::from_micros(written_at.max(chain.written_at()));
     let options = ReadOptions { entries: entries_codec(), accept_edited: false };
-    let mut crews: Vec<_> = (0..lanes()).map(|_| Crew::new(core, saved_at, now)).collect();
-    let builders = crews.iter_mut().map(|crew| |item: Item<'_>| crew.build(item)).collect();
+    let replay = &chain.replay;
+    let mut crews: Vec<_> = (0..lanes()).map(|_| Crew::new(core, replay, saved_at, now)).collect();
     let mut arrivals = Arrivals::default();
     let (mut due, mut tombstones) = (Vec::new(), Vec::new());
-    let read = read_on_all_cores(&mut folder.open_file(file)?, &options, builders, &mut |built| {
+    let mut take = |built| {
         match built {
             Built::Session { key, slot, is_due } => {
                 if is_due {
@@ -97,17 +200,35 @@ fn take(core: &Core, folder: &Folder, file: &GenerationFile, now: Timestamp) -> 
                 arrivals.add(core, key, slot);
             }
             Built::Tombstone(tombstone) => tombstones.push(*tombstone),
+            Built::Nothing => {}
         }
         Ok(())
+    };
+    let read = match file {
+        Some(file) => {
+            let builders = crews.iter_mut().map(|crew| |item: Item<'_>| crew.build(item)).collect();
+            read_on_all_cores(&mut folder.open_file(file)?, &options, builders, &mut take).map(drop)
+        }
+        None => Ok(()),
+    };
+    let read = read.and_then(|()| match crews.first_mut() {
+        Some(crew) => crew.others(&mut take).map_err(|RecordError(detail)| FileError::Record { index: 0, detail }),
+        None => Ok(()),
     });
-    if let Err(error) = read.and_then(|_| arrivals.enter(core)) {
+    if let Err(error) = read.and_then(|()| arrivals.enter(core)) {
         core.registry.collect(|_| true).iter().for_each(|slot| core.registry.remove(slot));
         drop((crews, due));
         core.owners.forget_idle();
         return Err(error);
     }
     let sessions = crews.into_iter().map(|crew| crew.enter(core)).sum();
-    Ok(Taken { saved_at, due, tombstones, sessions })
+    tombstones.extend(replay.tombstones().map(image::unearth));
+    let next_frame = chain.next_frame();
+    let Chain { replay, files, cut } = chain;
+    let cut = cut.map(|Cut { path, detail, lost }| JournalCut { path, detail, lost });
+    let (journals, journaled) = (files.len() as u64, replay.len() as u64);
+    let last = files.into_iter().next_back().map(|(file, _)| file.generation);
+    Ok(Taken { saved_at, due, tombstones, sessions, journals, journaled, cut, last, next_frame })
 }
 
 /// What was entered from a file, and what is to be settled once all of it is known to be right.
@@ -119,10 +240,25 @@ struct Taken {
     tombstones: Vec<Tombstone>,
     /// Those that are counted.
     sessions: u64,
+    journals: u64,
+    journaled: u64,
+    cut: Option<JournalCut>,
+    /// The generation of the last journal, and the frame that goes on from it.
+    last: Option<u64>,
+    next_frame: Option<u64>,
 }
 
 impl Taken {
-    fn settle(mut self, core: &Core, now: Timestamp, report: &mut RestoreReport) {
+    fn goes_on(&self, file: Option<&GenerationFile>, degraded: bool) -> GoesOn {
+        if degraded {
+            return GoesOn { snapshot_first: true, ..GoesOn::default() };
+        }
+        let generation = self.last.or(file.map(|file| file.number)).unwrap_or_default();
+        GoesOn { generation: Some(generation), frame: self.next_frame, ..GoesOn::default() }
+    }
+
+    fn settle(mut self, core: &Core, now: Timestamp, report: &mut RestoreReport) -> Vec<Tombstone> {
+        let mut found = Vec::new();
         let back = SetBack::of(self.saved_at, now);
         for mut tombstone in self.tombstones {
             tombstone.ended.at = back.map_or(tombstone.ended.at, |back| back.past(tombstone.ended.at));
@@ -136,7 +272,9 @@ impl Taken {
             let Identity { digest, owner, .. } = &slot.identity;
             let Some(ended) = slot.due(now).filter(|_| core.registry.find(digest).is_some()) else { continue };
             // Time spent down counts.
-            core.tombstones.bury(Tombstone { digest: *digest, owner: owner.key, ended });
+            let tombstone = Tombstone { digest: *digest, owner: owner.key, ended };
+            core.tombstones.bury(tombstone);
+            found.push(tombstone);
             core.telemetry.ended(ended.reason);
             core.changed();
             core.registry.remove(&slot);
@@ -146,6 +284,7 @@ impl Taken {
         report.tombstones = core.tombstones.len() as u64;
         core.telemetry.sessions_active.set(core.capacity.sessions() as f64);
         core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
+        found
     }
 }
 

@@ -14,7 +14,6 @@ use super::roster::place;
 use super::slot::{Role, Slot};
 use crate::config::AtCapacity;
 use crate::error::{EndReason, Ended, Limit, LimitExceeded};
-use crate::state::Committed;
 use crate::time::Timestamp;
 
 /// So often an update that others took the room from makes it again.
@@ -42,16 +41,15 @@ pub(crate) fn for_session(core: &Core, slot: &Slot) -> Result<(), LimitExceeded>
     })
 }
 
-/// Makes room for the next state of a session, whose bytes were refused.
+/// Makes room for the bytes by which a session grows, which were refused.
 pub(crate) fn for_growth(
     core: &Core,
     slot: &Arc<Slot>,
-    next: &Committed,
+    bytes: u64,
     met: LimitExceeded,
 ) -> Result<(), LimitExceeded> {
     let owner = &*slot.identity.owner;
-    let before = slot.bytes();
-    let asker = Asker { owner, need: Need::growth(next.bytes.saturating_sub(before)), spared: Some(slot) };
+    let asker = Asker { owner, need: Need::growth(bytes), spared: Some(slot) };
     match met.limit {
         Limit::OwnerBytes => asker.make_room(core, Scope::Own(owner)),
         Limit::TotalBytes => asker.make_room(core, Scope::All),

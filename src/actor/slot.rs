@@ -1,7 +1,7 @@
 //! A session's place: who owns it, its committed state, its deadlines, its mailbox.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 #[cfg(not(test))]
 use parking_lot::Mutex;
@@ -14,10 +14,17 @@ use crate::error::{EndReason, Ended};
 use crate::state::{Amendment, Committed, CompactLifetime, Lifetime};
 use crate::time::Timestamp;
 
+/// It has changed.
+const CHANGED: u8 = 1;
+/// It was used.
+const TOUCHED: u8 = 2;
+
 /// One session in the registry.
 pub(crate) struct Slot {
     pub(crate) identity: Identity,
     pub(crate) mailbox: Mailbox,
+    /// What of it the journal was told of and has not written yet.
+    marks: AtomicU8,
     last_active: AtomicU64,
     /// Mirrors of the committed lifetime, so that a sweep looks at no state.
     idle: AtomicU64,
@@ -57,6 +64,7 @@ impl Slot {
         Self {
             identity,
             mailbox: Mailbox::new(),
+            marks: AtomicU8::new(0),
             last_active: AtomicU64::new(last_active.as_micros()),
             idle: AtomicU64::new(committed.lifetime.idle),
             ends_at: AtomicU64::new(committed.lifetime.ends_at),
@@ -193,6 +201,30 @@ impl Slot {
         if let Cell::Ended(_) = *cell {
             *cell = Cell::Live(Arc::new(Committed::new(Default::default(), self.lifetime())));
         }
+    }
+
+    /// Notes that the journal is to hold it, once until that is undone: true for the first time.
+    pub(crate) fn mark_changed(&self) -> bool {
+        self.mark(CHANGED)
+    }
+
+    /// The same for its last use.
+    pub(crate) fn mark_touched(&self) -> bool {
+        self.mark(TOUCHED)
+    }
+
+    /// What is published from here on is marked anew. Whoever looks at the committed state after this finds what was
+    /// published before: both take the lock.
+    pub(crate) fn unmark_changed(&self) {
+        self.marks.fetch_and(!CHANGED, Ordering::AcqRel);
+    }
+
+    pub(crate) fn unmark_touched(&self) {
+        self.marks.fetch_and(!TOUCHED, Ordering::AcqRel);
+    }
+
+    fn mark(&self, mark: u8) -> bool {
+        self.marks.load(Ordering::Relaxed) & mark == 0 && self.marks.fetch_or(mark, Ordering::AcqRel) & mark == 0
     }
 
     fn mirror(&self, committed: &Committed) {

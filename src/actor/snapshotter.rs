@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::core::Core;
 use super::image;
 use crate::config::SnapshotOptions;
-use crate::snapshot::Folder;
+use crate::snapshot::{Folder, Writer};
 use crate::time::Timestamp;
 
 /// After the first change a snapshot follows so soon, on a disk that takes one in under a tenth of it.
@@ -59,7 +59,7 @@ struct Snapshotter;
 
 /// The folder, until it is let go. Not in the actor's hands alone: ractor sends the state of an actor that has stopped to
 /// its supervisor, and the folder's lock must not wait for that one.
-type Held = Arc<Mutex<Option<Arc<Folder>>>>;
+pub(crate) type Held = Arc<Mutex<Option<Arc<Folder>>>>;
 
 struct State {
     core: Weak<Core>,
@@ -78,6 +78,8 @@ enum Message {
     FirstChange,
     /// A second has passed since that.
     SoonOver,
+    /// The journal has grown long.
+    Fold,
     /// Somebody wants one now.
     Now(RpcReplyPort<Answer>),
 }
@@ -91,11 +93,10 @@ pub(crate) struct SnapshotterRef {
 /// Starts the snapshotter under the service's supervisor.
 pub(crate) async fn start(
     core: &Arc<Core>,
-    folder: Folder,
+    folder: Held,
     options: SnapshotOptions,
     supervisor: ActorCell,
 ) -> Result<SnapshotterRef, SpawnErr> {
-    let folder = Held::new(Mutex::new(Some(Arc::new(folder))));
     let held = Arc::clone(&folder);
     let state = State { core: Arc::downgrade(core), folder: held, options, last: Duration::ZERO, soon: false };
     let (actor, _) = ractor::ActorRuntime::<Snapshotter>::spawn_linked(None, Snapshotter, state, supervisor).await?;
@@ -107,6 +108,11 @@ impl SnapshotterRef {
     pub(crate) fn first_change(&self) {
         // A snapshotter that has stopped needs no telling.
         let _ = self.actor.send_message(Message::FirstChange);
+    }
+
+    /// Called when the journal is so long that it is to be folded into a snapshot.
+    pub(crate) fn fold(&self) {
+        let _ = self.actor.send_message(Message::Fold);
     }
 
     /// Stops, and lets the folder go; while a file is being written, once that is done.
@@ -151,7 +157,8 @@ impl Actor for Snapshotter {
         match message {
             Message::FirstChange => {
                 let delay = delay(state.last);
-                if delay < state.options.every && !state.soon {
+                // What a journal holds is in no haste.
+                if delay < state.options.every && !state.soon && core.journal().is_none() {
                     state.soon = true;
                     drop(myself.send_after(delay, || Message::SoonOver));
                 }
@@ -165,6 +172,7 @@ impl Actor for Snapshotter {
                 // Re-armed after it is done, so that ticks never pile up.
                 drop(myself.send_after(state.options.every, || Message::IntervalOver));
             }
+            Message::Fold => if_changed(&core, state).await,
             Message::Now(reply) => {
                 core.changes.take();
                 let answer = take(&core, state).await;
@@ -195,8 +203,22 @@ async fn take(core: &Arc<Core>, state: &mut State) -> Answer {
     let taken_at = core.clock.now();
     let Some(folder) = state.folder.lock().clone() else { return Err(SnapshotError::Stopped) };
     let (writing, options) = (Arc::clone(core), state.options.clone());
+    // What comes from here on is in the journal that goes on from this snapshot, whether or not the walk finds it.
+    let number = match core.journal() {
+        None => None,
+        Some(journal) => match journal.rotate().await {
+            Some(Ok(number)) => Some(number),
+            Some(Err(error)) => return Err(failed(core, started.elapsed(), error.into())),
+            None => return Err(SnapshotError::Stopped),
+        },
+    };
     let work = move || {
-        let written = folder.write(options.format, taken_at.as_micros(), |writer| image::write(&writing, writer))?;
+        let fill = |writer: &mut Writer<'_>| image::write(&writing, writer);
+        let (format, taken_at) = (options.format, taken_at.as_micros());
+        let written = match number {
+            Some(number) => folder.write_as(number, format, taken_at, fill),
+            None => folder.write(format, taken_at, fill),
+        }?;
         if let Err(error) = folder.retain(options.generations) {
             tracing::warn!(%error, "an old snapshot could not be removed");
         }
@@ -208,6 +230,9 @@ async fn take(core: &Arc<Core>, state: &mut State) -> Answer {
     core.telemetry.snapshot_seconds.record(took.as_secs_f64());
     match written {
         Ok(Ok(written)) => {
+            if let Some(journal) = core.journal() {
+                journal.folded(core, written.bytes);
+            }
             core.telemetry.snapshot_bytes.set(written.bytes as f64);
             core.telemetry.snapshot_last_success.set(taken_at.as_micros() as f64 / 1e6);
             core.telemetry.observe(crate::telemetry::Operation::Snapshot, crate::telemetry::Outcome::Ok, took);

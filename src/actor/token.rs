@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::activation;
+use super::batch::Batch;
 use super::core::Core;
 use super::mailbox::{Job, Turn};
 use super::planted::Bug;
@@ -73,26 +74,35 @@ impl Token {
         &self.core
     }
 
+    pub(crate) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+
     /// Notes whether turns are being run this very moment, or the token is on its way to somebody.
     pub(crate) fn set_active(&self, active: bool) {
         self.slot.mailbox.set_active(active);
     }
 
-    /// Runs up to `budget` waiting turns.
+    /// Runs up to `budget` waiting turns. Where commits wait for their write, the token goes with them until that is done.
     pub(crate) fn run(mut self, budget: usize) -> Ran {
+        let mut batch = Batch::default();
         for _ in 0..budget {
-            match self.slot.mailbox.next_or_rest(&self.core) {
+            match self.slot.mailbox.next_or_rest(&self.core, &batch) {
+                None if batch.waits() => break,
                 None => {
                     self.armed = false;
                     return Ran::Rested;
                 }
-                Some(Turn::Inline(job)) => self.turn(job),
+                Some(Turn::Inline(job)) => self.turn(job, &mut batch),
                 Some(Turn::Blocking(job)) => {
                     self.slot.mailbox.set_active(false);
                     let runtime = self.core.runtime.clone();
                     let rest = move || {
-                        self.turn(job);
-                        self.finish();
+                        self.turn(job, &mut batch);
+                        match batch.waits() {
+                            true => batch.send(self),
+                            false => self.finish(),
+                        }
                     };
                     #[cfg(test)]
                     let Some(rest) = super::explored::taken_over(rest) else { return Ran::Moved };
@@ -100,6 +110,10 @@ impl Token {
                     return Ran::Moved;
                 }
             }
+        }
+        if batch.waits() {
+            batch.send(self);
+            return Ran::Moved;
         }
         if self.slot.mailbox.rest_if_empty() {
             Ran::More(self)
@@ -109,9 +123,18 @@ impl Token {
         }
     }
 
+    /// Goes on after a write: what waits by now is run by an actor, since whoever writes runs nobody's turns.
+    pub(crate) fn resume(mut self) {
+        if self.slot.mailbox.rest_if_empty() {
+            activation::lend(self);
+        } else {
+            self.armed = false;
+        }
+    }
+
     /// Runs one turn. Whoever runs it may be another turn's caller, so a panic in it ends here.
-    fn turn(&self, job: Job) {
-        if catch_unwind(AssertUnwindSafe(|| job(&self.core, &self.slot))).is_err() {
+    fn turn(&self, job: Job, batch: &mut Batch) {
+        if catch_unwind(AssertUnwindSafe(|| job(&self.core, &self.slot, batch))).is_err() {
             tracing::error!(session = %self.slot.identity.digest.tag(), "a turn panicked outside its update");
         }
     }

@@ -7,17 +7,20 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::batch::Batch;
 use super::commit::{CommitError, amend, commit};
 use super::core::Core;
 use super::in_flight::{Accepted, InFlight, Refused};
+use super::journal::NotCommitted;
 use super::lookup::access;
 use super::mailbox::{Job, Mailbox, Permit, Turn};
 use super::planted::Bug;
 use super::sabotage::Step;
 use super::slot::Slot;
 use crate::error::{Conflict, Overload, Revision, UpdateError};
-use crate::state::Draft;
+use crate::state::{Committed, Draft};
 use crate::telemetry::{Operation, Outcome, Telemetry};
+use crate::time::Timestamp;
 
 /// What an update came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +89,10 @@ where
     if !core.is_running() {
         return Err(UpdateError::Stopping);
     }
+    core.durable()?;
     // A turn that waits for nobody takes no place in the mailbox.
     if place == Place::Anywhere
+        && !core.commits_wait()
         && !core.planted(Bug::NoCallerRun)
         && let Some(token) = Mailbox::soon(core, slot)
     {
@@ -157,19 +162,29 @@ where
     E: Send + 'static,
     F: FnMut(&mut Draft) -> Result<R, E> + Send + 'static,
 {
-    Box::new(move |core, slot| {
+    Box::new(move |core, slot, batch| {
         // Its place in line is free as soon as it leaves it.
         core.give_back(permit);
         if reply.is_closed() {
             core.cancelled(slot, &mut run);
             return;
         }
-        let result = perform(core, slot, expected, &mut run);
+        let result = match core.commits_wait() {
+            true => stage(core, slot, batch, expected, &mut run),
+            false => perform(core, slot, expected, &mut run),
+        };
         // What the closure captured may panic when it is let go; the turn is over by then, and its answer stands.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(run)));
-        // The caller may have gone meanwhile; what it asked for is done all the same.
-        let _ = reply.send(result);
-        drop(accepted);
+        // Also where nothing was changed: it was seen on what nobody may see yet.
+        batch.tell(Box::new(move |outcome| {
+            // The caller may have gone meanwhile; what it asked for is done all the same.
+            let _ = reply.send(match outcome {
+                Ok(()) => result,
+                Err(NotCommitted::Ended(ended)) => Err(UpdateError::Ended(ended)),
+                Err(NotCommitted::NotDurable(error)) => Err(UpdateError::NotDurable(error)),
+            });
+            drop(accepted);
+        }));
     })
 }
 
@@ -188,25 +203,7 @@ pub(super) fn perform<R, E>(
     let (base, now) = access(core, slot, true)?;
     let base = core.stale(Bug::StaleBase, base);
     let current = base.revision;
-    if let Some(expected) = expected.filter(|expected| *expected != current) {
-        return Err(UpdateError::Conflict(Conflict { expected, current }));
-    }
-    let mut draft = Draft::stage(base, now, core.limits(slot.identity.role));
-    let outcome = match core.planted(Bug::NoCatch) {
-        false => catch_unwind(AssertUnwindSafe(|| run(&mut draft))),
-        true => Ok(run(&mut draft)),
-    };
-    let took = core.clock.now().since(now);
-    // It held its thread, its session and everybody behind it.
-    if took > core.config.overrun_after {
-        core.telemetry.update_overruns.increment(1);
-        tracing::warn!(session = %slot.identity.digest.tag(), millis = took.as_millis() as u64, "an update held its session for long");
-    }
-    let value = match outcome {
-        Ok(Ok(value)) => value,
-        Ok(Err(error)) => return Err(UpdateError::Rejected(error)),
-        Err(panic) => return Err(UpdateError::Panicked { message: message(panic.as_ref()) }),
-    };
+    let (value, draft) = drafted(core, slot, base, now, expected, run)?;
     core.publish_half(slot, &draft);
     core.fail_at(Step::Finish);
     let draft = match amend(core, slot, draft) {
@@ -228,6 +225,62 @@ pub(super) fn perform<R, E>(
         Ok(()) => Ok(Updated { value, revision, changed: true }),
         Err(CommitError::Ended(ended)) => Err(UpdateError::Ended(ended)),
         Err(CommitError::LimitExceeded(limit)) => Err(UpdateError::LimitExceeded(limit)),
+    }
+}
+
+/// Runs a turn on what the batch holds, and adds to it what it makes. Nobody sees that before it is durable.
+fn stage<R, E>(
+    core: &Arc<Core>,
+    slot: &Arc<Slot>,
+    batch: &mut Batch,
+    expected: Option<Revision>,
+    run: &mut impl FnMut(&mut Draft) -> Result<R, E>,
+) -> Result<Updated<R>, UpdateError<E>> {
+    core.durable()?;
+    core.fail_at(Step::Stage);
+    let (committed, now) = access(core, slot, true)?;
+    let base = batch.base(committed);
+    let current = base.revision;
+    let (value, draft) = drafted(core, slot, Arc::clone(&base), now, expected, run)?;
+    core.fail_at(Step::Finish);
+    let Some(next) = draft.finish()? else {
+        return Ok(Updated { value, revision: current, changed: false });
+    };
+    let revision = next.revision;
+    core.fail_at(Step::Publish);
+    batch.stage(core, slot, base, next)?;
+    core.fail_at(Step::Reply);
+    Ok(Updated { value, revision, changed: true })
+}
+
+/// Runs the caller's closure on a draft.
+fn drafted<R, E>(
+    core: &Arc<Core>,
+    slot: &Arc<Slot>,
+    base: Arc<Committed>,
+    now: Timestamp,
+    expected: Option<Revision>,
+    run: &mut impl FnMut(&mut Draft) -> Result<R, E>,
+) -> Result<(R, Draft), UpdateError<E>> {
+    let current = base.revision;
+    if let Some(expected) = expected.filter(|expected| *expected != current) {
+        return Err(UpdateError::Conflict(Conflict { expected, current }));
+    }
+    let mut draft = Draft::stage(base, now, core.limits(slot.identity.role));
+    let outcome = match core.planted(Bug::NoCatch) {
+        false => catch_unwind(AssertUnwindSafe(|| run(&mut draft))),
+        true => Ok(run(&mut draft)),
+    };
+    let took = core.clock.now().since(now);
+    // It held its thread, its session and everybody behind it.
+    if took > core.config.overrun_after {
+        core.telemetry.update_overruns.increment(1);
+        tracing::warn!(session = %slot.identity.digest.tag(), millis = took.as_millis() as u64, "an update held its session for long");
+    }
+    match outcome {
+        Ok(Ok(value)) => Ok((value, draft)),
+        Ok(Err(error)) => Err(UpdateError::Rejected(error)),
+        Err(panic) => Err(UpdateError::Panicked { message: message(panic.as_ref()) }),
     }
 }
 

@@ -34,6 +34,7 @@ impl AnonymousOwner {
         }
         let creator = Creator { key: OwnerKey::ANONYMOUS, principal: None };
         finish_create(&self.core.0, create::session(&self.core.0, creator, new, None, false))
+            .await
             .map(|(session, _)| session)
     }
 

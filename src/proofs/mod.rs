@@ -15,6 +15,7 @@ mod clocks;
 mod hand;
 mod histories;
 mod isolation;
+mod journaled;
 mod linearizable;
 mod model;
 mod one_slot;

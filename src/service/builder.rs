@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::lifecycle::StartError;
 use super::{Handle, SessionService, lifecycle};
-use crate::config::{AtCapacity, Config, DEFAULT_GENERATIONS, DEFAULT_SNAPSHOT_EVERY, Format, SnapshotOptions};
+use crate::config::{
+    AtCapacity, Config, DEFAULT_GENERATIONS, DEFAULT_SNAPSHOT_EVERY, Durability, Format, SnapshotOptions,
+};
 use crate::id::Kind;
 use crate::telemetry::SharedRecorder;
 use crate::time::Clock;
@@ -22,6 +24,7 @@ pub struct Builder {
     pub(super) snapshot_every: Option<Duration>,
     pub(super) generations: Option<usize>,
     pub(super) start_empty: bool,
+    pub(super) durability: Durability,
     pub(super) clock: Option<Clock>,
     pub(super) recorder: Option<SharedRecorder>,
 }
@@ -93,6 +96,9 @@ impl Builder {
         bind_client: bool => config.bind_client;
         /// Encoding of snapshots. Default bincode; either is read.
         format: Format => format;
+        /// When an acknowledged change is on disk; anything but the default needs [`Builder::snapshots`]. Default
+        /// [`Durability::Snapshot`].
+        durability: Durability => durability;
         /// Whether to start empty when the folder holds files and none of them can be used. Nothing is deleted.
         start_empty: bool => start_empty;
     }
@@ -172,7 +178,11 @@ impl Builder {
             every: self.snapshot_every.unwrap_or(DEFAULT_SNAPSHOT_EVERY),
             generations: self.generations.unwrap_or(DEFAULT_GENERATIONS),
             start_empty: self.start_empty,
+            durability: self.durability,
         });
+        if self.snapshots.is_none() && self.durability != Durability::Snapshot {
+            problems.push("durability: a journal needs a folder; set one with `snapshots`".to_owned());
+        }
         if let Err(report) = garde::Validate::validate(&config) {
             problems.extend(report.iter().map(|(path, error)| format!("{path}: {error}")));
         }

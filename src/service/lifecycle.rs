@@ -3,14 +3,18 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use super::builder::Builder;
 use crate::actor::core::Core;
+use crate::actor::journal::Journal;
 use crate::actor::planted;
-use crate::actor::restore::{RestoreReport, restore};
-use crate::actor::snapshotter::{self, SnapshotError, SnapshotReport};
+use crate::actor::restore::{GoesOn, RestoreReport, restore};
+use crate::actor::snapshotter::{self, Held, SnapshotError, SnapshotReport};
 use crate::actor::supervisor::{self, SupervisorRef};
-use crate::config::SnapshotOptions;
-use crate::snapshot::{Folder, FolderError, RestoreError, entries_codec};
+use crate::actor::tombstones::Tombstone;
+use crate::config::{Durability, SnapshotOptions};
+use crate::snapshot::{Folder, FolderError, JournalWriter, RestoreError, entries_codec};
 use crate::telemetry::Telemetry;
 use crate::time::Clock;
 
@@ -54,6 +58,9 @@ pub enum StartError {
     /// Files are there and none can be used.
     #[error("none of the {} snapshot files can be used; move them away or start empty: {}", .0.len(), listed(.0))]
     NoneValid(Vec<(PathBuf, String)>),
+    /// There is a journal, and not the snapshot that it goes on from.
+    #[error("{} goes on from a snapshot that is not there; put that back, move the journal away, or start empty", .0.display())]
+    JournalAlone(PathBuf),
     /// An actor could not be started.
     #[error("the service's actors could not be started")]
     Actors(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -86,31 +93,75 @@ pub(super) async fn start(builder: Builder) -> Result<(Arc<Core>, SupervisorRef,
     let clock = builder.clock.unwrap_or_else(Clock::system);
     let options = config.snapshots.clone();
     let core = Arc::new(Core::new(config, clock, telemetry, runtime));
-    let (folder, restored) = match &options {
-        Some(options) => {
-            let (folder, restored) = open(&core, options).await?;
-            (Some(folder), restored)
-        }
-        None => (None, RestoreReport::default()),
+    let opened = match &options {
+        Some(options) => Some(open(&core, options).await?),
+        None => None,
     };
     let supervisor = supervisor::start(&core).await.map_err(|error| StartError::Actors(error.into()))?;
-    if let (Some(folder), Some(options)) = (folder, options) {
-        let started = snapshotter::start(&core, folder, options, supervisor.cell()).await;
-        core.set_snapshotter(started.map_err(|error| {
-            core.stop();
-            StartError::Actors(error.into())
-        })?);
+    let mut restored = RestoreReport::default();
+    if let (Some(opened), Some(options)) = (opened, options) {
+        restored = opened.restored;
+        let started = keep(&core, opened.folder, opened.journal, options, &supervisor).await;
+        started.inspect_err(|_| core.stop())?;
     }
     Ok((core, supervisor, restored))
 }
 
+/// A folder that was locked and read.
+struct Opened {
+    folder: Folder,
+    restored: RestoreReport,
+    /// Where changes are written from here on.
+    journal: Option<Begun>,
+}
+
+/// A journal that was begun, and whether a snapshot has to come before anything is promised.
+struct Begun {
+    writer: JournalWriter,
+    snapshot_first: bool,
+    /// Ends that are to stand in it.
+    found: Vec<Tombstone>,
+}
+
+/// Starts what writes to the folder.
+async fn keep(
+    core: &Arc<Core>,
+    folder: Folder,
+    journal: Option<Begun>,
+    options: SnapshotOptions,
+    supervisor: &SupervisorRef,
+) -> Result<(), StartError> {
+    let held = Held::new(Mutex::new(Some(Arc::new(folder))));
+    let (shared, durability) = (Arc::clone(&held), options.durability);
+    let snapshotter = snapshotter::start(core, held, options, supervisor.cell()).await;
+    core.set_snapshotter(snapshotter.map_err(|error| StartError::Actors(error.into()))?);
+    let Some(Begun { writer, snapshot_first, found }) = journal else { return Ok(()) };
+    let journal = Journal::start(core, durability, shared, writer);
+    let journal = journal.map_err(|error| StartError::Actors(error.into()))?;
+    found.into_iter().for_each(|tombstone| journal.buried(tombstone));
+    core.set_journal(journal);
+    if snapshot_first {
+        core.snapshot().await.map_err(|error| StartError::Folder(error.into()))?;
+    }
+    Ok(())
+}
+
 /// Locks and reads the folder, on the blocking pool.
-async fn open(core: &Arc<Core>, options: &SnapshotOptions) -> Result<(Folder, RestoreReport), StartError> {
+async fn open(core: &Arc<Core>, options: &SnapshotOptions) -> Result<Opened, StartError> {
     let (opening, options, layer) = (Arc::clone(core), options.clone(), planted::disk());
     let opened = core.blocking(move || {
         let folder = Folder::open(options.folder.clone(), layer, entries_codec())?;
-        let restored = restore(&opening, &folder, options.start_empty)?;
-        Ok::<_, StartError>((folder, restored))
+        let (restored, goes_on) = restore(&opening, &folder, options.start_empty)?;
+        let mut journal = None;
+        if options.durability != Durability::Snapshot {
+            let GoesOn { generation, frame, snapshot_first, found } = goes_on;
+            let begun = generation.map_or_else(|| folder.next_generation(), Ok);
+            let now = opening.clock.now().as_micros();
+            let begun = begun.and_then(|generation| folder.begin_journal(generation, frame.unwrap_or(now).max(1), now));
+            let writer = begun.map_err(|error| StartError::Folder(error.into()))?;
+            journal = Some(Begun { writer, snapshot_first, found });
+        }
+        Ok::<_, StartError>(Opened { folder, restored, journal })
     });
     opened.await.map_err(|error| StartError::Folder(error.into()))?
 }
@@ -125,7 +176,17 @@ pub(super) async fn drain(core: &Arc<Core>) -> Result<Option<SnapshotReport>, Dr
     }
     if let Some(snapshotter) = core.snapshotter.get() {
         if drained.is_none() {
-            *drained = Some(snapshotter.now().await?);
+            match snapshotter.now().await {
+                Ok(report) => *drained = Some(report),
+                Err(error) => {
+                    // What a journal holds is not lost with the snapshot.
+                    let _ = core.flush().await;
+                    return Err(error.into());
+                }
+            }
+        }
+        if let Some(journal) = core.journal() {
+            journal.stopped().await;
         }
         snapshotter.stopped().await;
     }
@@ -147,6 +208,7 @@ impl From<RestoreError> for StartError {
     fn from(error: RestoreError) -> Self {
         match error {
             RestoreError::Newer { path, found, supported } => Self::Newer { file: path, found, supported },
+            RestoreError::JournalAlone { path } => Self::JournalAlone(path),
             RestoreError::NoneValid { skipped } => {
                 Self::NoneValid(skipped.into_iter().map(|(file, error)| (file.path, error.to_string())).collect())
             }

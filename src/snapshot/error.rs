@@ -155,6 +155,12 @@ pub(crate) enum RestoreError {
         /// Every file with its error, newest first.
         skipped: Vec<(GenerationFile, FileError)>,
     },
+    /// There is a journal, and not the snapshot that it goes on from.
+    #[error("{} goes on from a snapshot that is not there; put that back, move the journal away, or start empty", path.display())]
+    JournalAlone {
+        /// The journal.
+        path: PathBuf,
+    },
     /// A file could not be read, so whether it is valid is not known.
     #[error("{} cannot be read: {source}; make it readable, move it away, or start empty", path.display())]
     Io {

@@ -1,5 +1,6 @@
 //! The folder that keeps generations of files: one process at a time, written whole or not at all.
 
+mod journals;
 mod names;
 mod restore;
 mod retain;
@@ -16,7 +17,7 @@ use super::layer::{Listed, ListedKind, Lock};
 use super::reader::ReadOptions;
 use super::record::EntriesCodec;
 use super::{FileLayer, FolderError};
-pub(crate) use names::GenerationFile;
+pub(crate) use names::{GenerationFile, JournalFile};
 use names::Name;
 pub(crate) use restore::Found;
 
@@ -71,6 +72,11 @@ impl Folder {
         generations(&*self.layer, &self.path)
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Opens one of its files for [`read`](super::read).
     ///
     /// # Errors
@@ -103,7 +109,7 @@ fn half_written(path: &Path, listed: Vec<Listed>) -> Result<Vec<PathBuf>, Folder
         let hidden = name.as_encoded_bytes().starts_with(b".");
         match (kind, Name::of(&name)) {
             (ListedKind::File, Some(Name::HalfWritten)) => stale.push(path.join(&name)),
-            (ListedKind::File, Some(Name::Lock | Name::Generation(..))) | (ListedKind::Folder, _) => {}
+            (ListedKind::File, Some(Name::Lock | Name::Generation(..) | Name::Journal(..))) | (ListedKind::Folder, _) => {}
             _ if hidden => {}
             _ => return Err(FolderError::Foreign { path: path.to_owned(), name: name.to_string_lossy().into_owned() }),
         }

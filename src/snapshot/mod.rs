@@ -11,7 +11,8 @@
 //!    twice, and the tombstone is the later word.
 //! 4. [`Writer`], and [`verify`] and [`read`]: the formats behind one door, with bounded memory both ways.
 //! 5. [`FileLayer`]: what is asked of a file system, so that its faults can be simulated.
-//! 6. [`Folder`]: generations of files, written whole or not at all, and the choice of the one to restore.
+//! 6. [`chain`], [`JournalWriter`]: what changed since a snapshot, appended as it happens.
+//! 7. [`Folder`]: generations of files, written whole or not at all, and the choice of the one to restore.
 //!
 //! # What every version keeps
 //! The first bytes tell format and version apart from anything else and check themselves, so a file of a newer version
@@ -23,6 +24,7 @@ mod codec;
 mod error;
 mod export;
 mod folder;
+mod journal;
 mod json;
 mod layer;
 mod reader;
@@ -33,6 +35,7 @@ mod writer;
 pub(crate) use error::{FileError, FolderError, RecordError, RestoreError, WriteError};
 pub(crate) use export::write_new;
 pub(crate) use folder::{Folder, Found, GenerationFile, generations};
+pub(crate) use journal::{Chain, Cut, DeltaRecord, Frame, JournalItem, JournalWriter, Replay, TouchRecord};
 pub(crate) use layer::{FileLayer, StdLayer};
 pub(crate) use reader::{Item, ReadOptions, header, lanes, read, read_on_all_cores, verify};
 pub(crate) use record::{

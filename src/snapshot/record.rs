@@ -8,7 +8,7 @@ use garde::Validate;
 mod borrow;
 mod bytes;
 mod entries;
-mod hash;
+pub(in crate::snapshot) mod hash;
 mod packed;
 mod rules;
 mod text;
@@ -18,7 +18,9 @@ mod view;
 pub(crate) use borrow::SessionRef;
 pub(crate) use entries::{EntriesCodec, EntryRecord};
 pub(crate) use packed::entries_codec;
+pub(in crate::snapshot) use packed::lay_over;
 pub(crate) use v1::{EndRecord, OwnerRecord, Role, SessionRecord, SlidingRecord, TombstoneRecord};
+pub(in crate::snapshot) use v1::{MAX_STAMP, Text};
 pub(super) use v1::{HeaderRecord, TrailerRecord};
 pub(super) use view::{HeaderView, SessionView, TombstoneView};
 

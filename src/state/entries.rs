@@ -282,6 +282,11 @@ impl Entries {
         }))
     }
 
+    /// Whether they are so many bytes that a change is written down as one.
+    pub(crate) fn is_large(&self) -> bool {
+        matches!(self.0, Inner::Mapped(_))
+    }
+
     #[cfg(test)]
     pub(super) fn is_packed(&self) -> bool {
         matches!(self.0, Inner::Packed(_))

@@ -3,6 +3,7 @@
 mod carried;
 mod changes;
 mod committed;
+mod difference;
 mod draft;
 mod entries;
 mod lifetime;

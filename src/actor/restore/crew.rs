@@ -9,7 +9,7 @@ use crate::actor::owners::OwnerSlot;
 use crate::actor::slot::Slot;
 use crate::actor::tombstones::Tombstone;
 use crate::id::{SessionDigest, SessionKey};
-use crate::snapshot::{Item, RecordError, Role, SessionRef};
+use crate::snapshot::{Item, RecordError, Replay, Role, SessionRef};
 use crate::time::Timestamp;
 
 /// What a record became.
@@ -21,12 +21,16 @@ pub(super) enum Built {
         is_due: bool,
     },
     Tombstone(Box<Tombstone>),
+    /// What the journals say has ended, or has come back since.
+    Nothing,
 }
 
 /// What one thread builds with. It finds owners it has met without the hash of their names and without anybody's lock, and
 /// counts for them by itself: threads that share a count spend their time on handing it to each other.
 pub(super) struct Crew<'a> {
     core: &'a Core,
+    /// What the journals say of sessions.
+    replay: &'a Replay,
     saved_at: Timestamp,
     now: Timestamp,
     batches: Vec<Batch>,
@@ -48,19 +52,37 @@ struct Batch {
 }
 
 impl<'a> Crew<'a> {
-    pub(super) fn new(core: &'a Core, saved_at: Timestamp, now: Timestamp) -> Self {
+    pub(super) fn new(core: &'a Core, replay: &'a Replay, saved_at: Timestamp, now: Timestamp) -> Self {
         let (batches, met, names, others) = (Vec::new(), HashMap::new(), Vec::new(), Vec::new());
-        Self { core, saved_at, now, batches, met, names, others }
+        Self { core, replay, saved_at, now, batches, met, names, others }
     }
 
     pub(super) fn build(&mut self, item: Item<'_>) -> Result<Built, RecordError> {
         match item {
-            Item::Session(record) => self.session(record).map_err(|detail| {
-                let tag = SessionDigest(record.digest).tag();
-                RecordError(format!("session {tag}: {detail}"))
-            }),
+            Item::Session(record) => {
+                let replay = self.replay;
+                let built = match replay.over(record) {
+                    None => self.session(record),
+                    Some(Ok(Some(record))) => self.session(&record.borrowed()),
+                    Some(Ok(None)) => Ok(Built::Nothing),
+                    Some(Err(detail)) => Err(detail),
+                };
+                built.map_err(|detail| named(record, &detail))
+            }
+            Item::Tombstone(record) if self.replay.outlives(record) => Ok(Built::Nothing),
             Item::Tombstone(record) => Ok(Built::Tombstone(Box::new(image::unearth(record)))),
         }
+    }
+
+    /// Builds the sessions that the journals alone hold.
+    pub(super) fn others(&mut self, take: &mut dyn FnMut(Built) -> Result<(), RecordError>) -> Result<(), RecordError> {
+        let replay = self.replay;
+        for record in replay.others() {
+            let record = record.map_err(RecordError)?;
+            let record = record.borrowed();
+            take(self.session(&record).map_err(|detail| named(&record, &detail))?)?;
+        }
+        Ok(())
     }
 
     fn session(&mut self, record: &SessionRef<'_>) -> Result<Built, String> {
@@ -118,6 +140,11 @@ impl<'a> Crew<'a> {
         }
         sessions
     }
+}
+
+fn named(record: &SessionRef<'_>, detail: &str) -> RecordError {
+    let tag = SessionDigest(record.digest).tag();
+    RecordError(format!("session {tag}: {detail}"))
 }
 
 impl Batch {

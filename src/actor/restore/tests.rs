@@ -63,7 +63,7 @@ async fn of_a_refused_file_nothing_stays_and_the_one_before_it_counts() {
             writer.session(&SessionRef { digest, ..image::record(&odd, &committed, &entries, id.as_ref()) })
         });
         let restored = core();
-        let report = restore(&restored, &folder, false).unwrap();
+        let report = restore(&restored, &folder, false).unwrap().0;
         assert_eq!(held(&restored), before);
         assert_eq!((report.sessions, report.degraded()), (1, true));
         let [(_, problem)] = report.skipped.as_slice() else { panic!("{report:?}") };
@@ -91,7 +91,7 @@ async fn a_session_whose_end_is_in_the_file_too_is_not_restored() {
     };
     folder.write(Format::Bincode, at.as_micros(), fill).unwrap();
     let restored = core();
-    let report = restore(&restored, &folder, false).unwrap();
+    let report = restore(&restored, &folder, false).unwrap().0;
     assert_eq!((report.sessions, report.expired, report.tombstones), (1, 0, 1));
     assert_eq!(held(&restored), held(&written));
     assert!(restored.registry.find(&gone.identity.digest).is_none());

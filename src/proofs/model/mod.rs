@@ -10,19 +10,29 @@ mod world;
 use super::hand::paused;
 use super::proving::{Verdict, caught, holds};
 use crate::actor::planted::Bug;
+use crate::config::Durability;
 use std::collections::BTreeMap;
 use steps::{Step, draw};
 use world::World;
 
 const RUNS: u64 = 256;
 const STEPS: usize = 200;
+/// Two runs of each go to each of the two threads.
+const LEVELS: [Durability; 6] = [
+    Durability::Snapshot,
+    Durability::Snapshot,
+    Durability::JOURNAL,
+    Durability::JOURNAL,
+    Durability::Commit,
+    Durability::Commit,
+];
 
 type Tally = BTreeMap<&'static str, u64>;
 
 /// Runs steps; what was violated, and after how many of them.
-fn run(steps: &[Step], bugs: &[Bug]) -> Result<Tally, (usize, String)> {
+fn run(steps: &[Step], durability: Durability, bugs: &[Bug]) -> Result<Tally, (usize, String)> {
     paused(async {
-        let mut world = World::new(bugs).await;
+        let mut world = World::new(durability, bugs).await;
         for (done, step) in steps.iter().enumerate() {
             let stepped = world.step(step).await;
             stepped.and_then(|()| world.compare()).map_err(|violated| (done + 1, violated))?;
@@ -39,7 +49,7 @@ fn run(steps: &[Step], bugs: &[Bug]) -> Result<Tally, (usize, String)> {
 }
 
 /// The fewest steps found that still violate something: a prefix, then without whatever can be left out.
-fn shrink(mut steps: Vec<Step>, mut found: (usize, String), bugs: &[Bug]) -> String {
+fn shrink(mut steps: Vec<Step>, mut found: (usize, String), durability: Durability, bugs: &[Bug]) -> String {
     steps.truncate(found.0);
     let mut chunk = steps.len().div_ceil(2);
     loop {
@@ -48,7 +58,7 @@ fn shrink(mut steps: Vec<Step>, mut found: (usize, String), bugs: &[Bug]) -> Str
             let end = (start + chunk).min(steps.len());
             let mut fewer = steps.clone();
             fewer.drain(start..end);
-            match run(&fewer, bugs) {
+            match run(&fewer, durability, bugs) {
                 Err(still) => {
                     fewer.truncate(still.0);
                     (steps, found) = (fewer, still);
@@ -70,9 +80,10 @@ fn agrees(seed: u64, runs: u64, bugs: &[Bug]) -> Verdict {
         let mut total = Tally::new();
         for case in (0..runs).filter(|case| case % 2 == odd) {
             let steps = draw(seed.wrapping_mul(0x0100_0003).wrapping_add(case), STEPS);
-            match run(&steps, bugs) {
+            let durability = LEVELS[case as usize % LEVELS.len()];
+            match run(&steps, durability, bugs) {
                 Ok(tally) => tally.into_iter().for_each(|(what, count)| *total.entry(what).or_default() += count),
-                Err(found) => return Err(format!("case {case}: {}", shrink(steps, found, bugs))),
+                Err(found) => return Err(format!("case {case}, {durability:?}: {}", shrink(steps, found, durability, bugs))),
             }
         }
         Ok(total)
@@ -102,6 +113,8 @@ fn each_planted_bug_disagrees() {
         Bug::ReadsDoNotSlide,
         Bug::PurgeBumpsRevision,
         Bug::NoOwnerCheck,
+        Bug::TombstoneNotJournaled,
+        Bug::TouchNotJournaled,
     ] {
         println!("{bug:?}");
         caught(1, |seed| agrees(seed, RUNS, &[bug]));

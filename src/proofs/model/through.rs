@@ -156,7 +156,7 @@ async fn update(session: &Session, live: &mut Live, step: &Step, now: u64) -> Re
             let changed = live.commit(BTreeMap::from([(key.clone(), Some((value, Life::Never)))]), now);
             let late = session.update(move |draft| {
                 let closed = pin!(closing.close()).poll(&mut Context::from_waker(Waker::noop()));
-                draft.set(&key, &value).map(|()| closed == Poll::Ready(Ok(true)))
+                draft.set(&key, &value).map(|()| matches!(closed, Poll::Ready(Ok(true)) | Poll::Pending))
             });
             let ended = Ended { reason: EndReason::Closed, at: Timestamp::from_micros(now) };
             let expected = if changed { Err(UpdateError::Ended(ended)) } else { updated(true, live, false) };

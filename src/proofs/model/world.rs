@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::hand::Hand;
 use super::super::proving::service;
 use super::oracle::{Fate, Key, Live, Oracle};
 use crate::actor::lookup;
-use crate::actor::planted::Bug;
-use crate::config::Format;
+use crate::actor::planted::{Bug, DISK};
+use crate::config::{DEFAULT_FLUSH_EVERY as FLUSH_EVERY, Durability, Format};
 use crate::error::Ended;
 use crate::id::SessionDigest;
 use crate::principal::{OwnerKey, Principal};
 use crate::service::SessionService;
 use crate::session::Session;
+use crate::snapshot::StdLayer;
 use crate::state::Committed;
 use crate::time::{TimeSource as _, Timestamp};
 
@@ -41,6 +43,7 @@ pub(super) struct World<'a> {
     pub(super) saved: Option<(Oracle, Timestamp)>,
     pub(super) folder: tempfile::TempDir,
     pub(super) bugs: &'a [Bug],
+    pub(super) durability: Durability,
     /// Services started before the one that runs.
     pub(super) epoch: usize,
     pub(super) tally: BTreeMap<&'static str, u64>,
@@ -56,9 +59,9 @@ pub(super) struct Reference {
 }
 
 impl<'a> World<'a> {
-    pub(super) async fn new(bugs: &'a [Bug]) -> Self {
+    pub(super) async fn new(durability: Durability, bugs: &'a [Bug]) -> Self {
         let (hand, folder) = (Hand::new(), super::super::hand::folder());
-        let service = start(&folder, &hand, false, bugs).await;
+        let service = start(&folder, &hand, false, durability, bugs).await;
         Self {
             service,
             hand,
@@ -69,6 +72,7 @@ impl<'a> World<'a> {
             saved: None,
             folder,
             bugs,
+            durability,
             epoch: 0,
             tally: BTreeMap::new(),
         }
@@ -79,17 +83,24 @@ impl<'a> World<'a> {
         if drain {
             self.service.drain().await.map_err(|error| format!("the drain failed: {error}"))?;
             self.saved = Some((self.oracle.clone(), self.hand.now()));
+        } else if self.durability != Durability::Snapshot {
+            // Last uses are written in their time, as changes are that nobody waits for.
+            tokio::time::sleep(2 * FLUSH_EVERY).await;
+            self.saved = Some((self.oracle.clone(), self.hand.now()));
         }
         // The last reference to the old service goes with the assignment; until then the folder is in use.
         let idle = SessionService::builder().start().await.map_err(|error| error.to_string())?;
         drop(std::mem::replace(&mut self.service, idle));
         self.hand.advance(down);
-        self.service = start(&self.folder, &self.hand, json, self.bugs).await;
+        self.service = start(&self.folder, &self.hand, json, self.durability, self.bugs).await;
         self.epoch += 1;
         self.oracle = self.saved.as_ref().map(|(oracle, _)| oracle.clone()).unwrap_or_default();
         let expired = self.oracle.settle(self.hand.micros());
         let report = self.service.restored();
-        same("when the restored file was taken", report.taken_at, self.saved.as_ref().map(|(_, at)| *at))?;
+        same("what the journals lost", report.journal_cut.as_ref(), None)?;
+        if self.durability == Durability::Snapshot {
+            same("when the restored file was taken", report.taken_at, self.saved.as_ref().map(|(_, at)| *at))?;
+        }
         same("restored sessions", report.sessions, self.oracle.live())?;
         same("sessions that expired while the service was down", report.expired, expired)
     }
@@ -204,15 +215,23 @@ pub(super) fn owner_key(owner: usize) -> OwnerKey {
     }
 }
 
-async fn start(folder: &tempfile::TempDir, hand: &Hand, json: bool, bugs: &[Bug]) -> SessionService {
+async fn start(
+    folder: &tempfile::TempDir,
+    hand: &Hand,
+    json: bool,
+    durability: Durability,
+    bugs: &[Bug],
+) -> SessionService {
     let builder = SessionService::builder()
         .snapshots(folder.path().join("snapshots"))
         // None but those that a step asks for.
         .snapshot_every(Duration::from_millis(1_000_000_000))
+        .durability(durability)
         .format(if json { Format::Json } else { Format::Bincode })
         .clock(hand.clock())
         .idle_timeout(Duration::from_secs(IDLE))
         .max_lifetime(Duration::from_secs(LIFETIME))
         .bucket_idle_timeout(Duration::from_secs(BUCKET_IDLE));
-    service(builder, bugs).await
+    // What is written, and when, is one order of events.
+    DISK.scope(Arc::new(StdLayer), service(builder, bugs)).await
 }

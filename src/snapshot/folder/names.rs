@@ -20,6 +20,23 @@ pub(crate) struct GenerationFile {
     pub(crate) format: Format,
 }
 
+/// One file of the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct JournalFile {
+    /// The snapshot that it goes on from.
+    pub(crate) generation: u64,
+    /// Its number among those of the generation; a greater one is later.
+    pub(crate) segment: u64,
+    /// Where it is.
+    pub(crate) path: PathBuf,
+}
+
+impl JournalFile {
+    pub(super) fn new(folder: &Path, generation: u64, segment: u64) -> Self {
+        Self { generation, segment, path: folder.join(journal(generation, segment)) }
+    }
+}
+
 impl GenerationFile {
     pub(super) fn new(folder: &Path, number: u64, format: Format) -> Self {
         Self { number, path: folder.join(generation(number, format)), format }
@@ -38,6 +55,7 @@ impl GenerationFile {
 pub(super) enum Name {
     Lock,
     Generation(u64, Format),
+    Journal(u64, u64),
     HalfWritten,
 }
 
@@ -47,6 +65,11 @@ impl Name {
         let name = name.to_str()?;
         if name == LOCK {
             return Some(Self::Lock);
+        }
+        if let Some(rest) = name.strip_prefix("journal-") {
+            let (generation, segment) = rest.strip_suffix(".log")?.split_once('-')?;
+            let (generation, segment) = (generation.parse().ok()?, segment.parse().ok()?);
+            return (journal(generation, segment) == name).then_some(Self::Journal(generation, segment));
         }
         let (whole, half) = name.strip_suffix(HALF_WRITTEN).map_or((name, false), |whole| (whole, true));
         let (number, extension) = whole.strip_prefix("snapshot-")?.split_once('.')?;
@@ -68,6 +91,10 @@ fn generation(number: u64, format: Format) -> String {
     format!("snapshot-{number:020}.{extension}")
 }
 
+fn journal(generation: u64, segment: u64) -> String {
+    format!("journal-{generation:020}-{segment:06}.log")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +106,7 @@ mod tests {
         assert_eq!(of("snapshot-00000000000000000007.bin"), Some(Name::Generation(7, Format::Bincode)));
         assert_eq!(of("snapshot-18446744073709551615.json"), Some(Name::Generation(u64::MAX, Format::Json)));
         assert_eq!(of("snapshot-00000000000000000007.json.tmp"), Some(Name::HalfWritten));
+        assert_eq!(of("journal-00000000000000000007-000012.log"), Some(Name::Journal(7, 12)));
         for name in [
             "",
             "snapshot",
@@ -88,6 +116,10 @@ mod tests {
             "snapshot-18446744073709551616.bin",
             "snapshot-00000000000000000007.bin.bak",
             "lock.tmp",
+            "journal-7-0.log",
+            "journal-00000000000000000007-000000.log.tmp",
+            "journal-00000000000000000007.log",
+            "journal-00000000000000000007-0000000.log",
             "LOCK",
             "snapshot-00000000000000000007.bin.tmp.tmp",
             "Snapshot-00000000000000000007.bin",

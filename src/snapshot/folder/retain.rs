@@ -5,7 +5,8 @@ use std::io;
 use super::{Folder, GenerationFile};
 
 impl Folder {
-    /// Keeps the newest `keep` valid generations, at least one, and removes valid ones that are older; gives those.
+    /// Keeps the newest `keep` valid generations, at least one, and removes valid ones that are older, and the
+    /// journals before all that is kept; gives the former.
     ///
     /// A damaged, newer or foreign file is neither counted nor removed. What this process wrote or restored is valid;
     /// any other file is read to find out.
@@ -34,6 +35,9 @@ impl Folder {
         }
         if !removed.is_empty() {
             self.layer.sync_folder(&self.path)?;
+        }
+        if let Some(oldest) = found.last() {
+            self.remove_journals_before(oldest.number)?;
         }
         Ok(removed)
     }

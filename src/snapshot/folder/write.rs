@@ -36,9 +36,21 @@ impl Folder {
         created_at: u64,
         fill: impl FnOnce(&mut Writer<'_>) -> Result<(), WriteError>,
     ) -> Result<Written, WriteError> {
+        self.write_as(self.next_generation()?, format, created_at, fill)
+    }
+
+    /// The same under a number that [`Folder::next_generation`] gave.
+    ///
+    /// # Errors
+    /// As [`Folder::write`].
+    pub(crate) fn write_as(
+        &self,
+        number: u64,
+        format: Format,
+        created_at: u64,
+        fill: impl FnOnce(&mut Writer<'_>) -> Result<(), WriteError>,
+    ) -> Result<Written, WriteError> {
         let mut valid = self.valid.lock();
-        let highest = self.generations().map_err(io("list the folder"))?.first().map_or(0, |file| file.number);
-        let number = highest.checked_add(1).ok_or(WriteError::Exhausted { highest })?;
         let file = GenerationFile::new(&self.path, number, format);
         let header = FileHeader::new(format, created_at, number);
         let half = file.half_written();

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Writes the hash, without a length.
-pub(super) fn serialize<S: Serializer>(hash: &[u8; 32], to: S) -> Result<S::Ok, S::Error> {
+pub(in crate::snapshot) fn serialize<S: Serializer>(hash: &[u8; 32], to: S) -> Result<S::Ok, S::Error> {
     let half = |half: Option<&[u8; 16]>| u128::from_le_bytes(half.copied().unwrap_or_default());
     (half(hash.first_chunk()), half(hash.last_chunk())).serialize(to)
 }
 
 /// Reads a hash.
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 32], D::Error> {
+pub(in crate::snapshot) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 32], D::Error> {
     let (first, last) = <(u128, u128)>::deserialize(from)?;
     let mut hash = [0; 32];
     let (head, tail) = hash.split_at_mut(16);

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use super::{EntriesCodec, EntryRecord};
+use super::{EntriesCodec, EntryRecord, SessionRecord};
+use crate::snapshot::DeltaRecord;
 use crate::error::Revision;
 use crate::state::{Entries, Expiry, Json, NewEntry};
 use crate::time::{Timestamp, micros};
@@ -53,4 +54,30 @@ fn pack(records: Vec<EntryRecord>) -> Result<Vec<u8>, String> {
         }
     }
     Ok(Entries::empty().apply(entries.into_iter().collect()).to_packed())
+}
+
+/// A session with what changed in it since: each change lies on a revision from its base on.
+pub(in crate::snapshot) fn lay_over(mut record: SessionRecord, deltas: &[DeltaRecord]) -> Result<SessionRecord, String> {
+    let mut entries: Option<Entries> = None;
+    for delta in deltas {
+        let DeltaRecord { base, session, removed } = delta;
+        if session.created_at != record.created_at || session.revision <= record.revision {
+            continue;
+        }
+        if record.revision < *base {
+            return Err("a change stands without what it was made on".to_owned());
+        }
+        let on = match entries.take() {
+            Some(entries) => entries,
+            None => Entries::from_packed(&record.entries).map_err(|error| error.to_string())?,
+        };
+        let put = Entries::from_packed(&session.entries).map_err(|error| error.to_string())?;
+        let laid = on.laid_over(Revision::new(*base), &put, removed.iter().map(String::as_str));
+        entries = Some(laid.map_err(|error| error.to_string())?);
+        record = SessionRecord { entries: std::mem::take(&mut record.entries), ..session.clone() };
+    }
+    if let Some(entries) = entries {
+        record.entries = entries.to_packed();
+    }
+    Ok(record)
 }

@@ -13,7 +13,7 @@ use crate::config::{MAX_CUSTOM_BYTES, MAX_TAGS, MAX_TEXT_BYTES, MAX_TIMEOUT};
 use crate::principal::MAX_IDENTITY_BYTES;
 
 /// The last microsecond of the year 9999: the end of what RFC 3339 can spell.
-pub(super) const MAX_STAMP: u64 = 253_402_300_799_999_999;
+pub(in crate::snapshot) const MAX_STAMP: u64 = 253_402_300_799_999_999;
 /// Revisions stay below 2^63, so that every reader's signed integers hold them.
 pub(super) const MAX_REVISION: u64 = i64::MAX as u64;
 /// The longest key.

@@ -1,0 +1,247 @@
+//! Writes the journal: one thread, one write at a time, with all in it that came while the last one took its time.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use super::marks::{Changed, Pile};
+use super::{Pending, Shared, Work, items};
+use crate::actor::core::Core;
+use crate::actor::image;
+use crate::actor::planted::Bug;
+use crate::actor::snapshotter::Held;
+use crate::error::NotDurable;
+use crate::snapshot::{Frame, JournalItem, JournalWriter, WriteError};
+
+/// A frame that has so many bytes is written before more is put in.
+const FRAME_BYTES: usize = 4 << 20;
+
+/// Why the journal can no longer be written.
+type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+/// Says that nobody writes any more: nothing waits for what will not come.
+struct Leaving(Arc<Shared>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.poisoned.store(true, Ordering::Release);
+        let left = std::mem::replace(&mut *self.0.work.lock(), Work { gone: true, ..Work::default() });
+        // Callers are told by what is dropped: turns unrun, answers unsent.
+        drop(left);
+    }
+}
+
+/// The one that writes.
+pub(super) struct Worker {
+    core: Weak<Core>,
+    shared: Arc<Shared>,
+    folder: Held,
+    writer: JournalWriter,
+    frame: Frame,
+    /// The first frame that is not known to be durable.
+    durable: u64,
+    /// Since a fault, whether the journal goes on in another file: what is noted since then must be kept.
+    moved_on: bool,
+    /// Whether a snapshot was asked for, for the size of this file.
+    asked: bool,
+}
+
+impl Worker {
+    pub(super) fn new(core: &Arc<Core>, shared: Arc<Shared>, folder: Held, writer: JournalWriter) -> Self {
+        let durable = writer.next_frame();
+        core.telemetry.durable.set(1.0);
+        Self {
+            core: Arc::downgrade(core),
+            shared,
+            folder,
+            writer,
+            frame: Frame::new(),
+            durable,
+            moved_on: true,
+            asked: false,
+        }
+    }
+
+    /// The thread.
+    pub(super) fn run(mut self) {
+        let _leaving = Leaving(Arc::clone(&self.shared));
+        let mut next = Instant::now() + self.shared.every();
+        loop {
+            let work = self.shared.wait(next);
+            let now = Instant::now();
+            let due = now >= next;
+            if self.turn(work, due).is_break() {
+                return;
+            }
+            if due {
+                // Counted from the end of the last one, so that slow ones never pile up.
+                next = Instant::now() + self.shared.every();
+            }
+        }
+    }
+
+    /// The same as a task, for proofs that run everything on one thread.
+    #[cfg(test)]
+    pub(super) async fn run_in_order(mut self) {
+        let _leaving = Leaving(Arc::clone(&self.shared));
+        let mut next = tokio::time::Instant::now() + self.shared.every();
+        loop {
+            let shared = Arc::clone(&self.shared);
+            drop(tokio::time::timeout_at(next, shared.bell.task.notified()).await);
+            let work = shared.wait(Instant::now());
+            let due = tokio::time::Instant::now() >= next;
+            if self.turn(work, due).is_break() {
+                return;
+            }
+            if due {
+                next = tokio::time::Instant::now() + self.shared.every();
+            }
+        }
+    }
+
+    /// Does what was asked for; nothing once it is to stop.
+    fn turn(&mut self, work: Work, due: bool) -> ControlFlow<()> {
+        let (Some(core), false) = (self.core.upgrade(), work.stop) else { return ControlFlow::Break(()) };
+        // Held while it is written to: nobody else has the folder before that is done.
+        let folder = self.folder.lock().clone();
+        let Some(folder) = folder else { return ControlFlow::Break(()) };
+        let Work { commits, flushes, rotations, .. } = work;
+        let rotates = !rotations.is_empty();
+        let written = match self.poisoned() {
+            true => Err(NotDurable),
+            false => self.write(&core, &commits).map_err(|fault| self.poison(&core, &fault)),
+        };
+        commits.into_iter().for_each(|pending| pending.settle(written));
+        let written = match written {
+            Ok(()) if due || rotates => self.touches().map_err(|fault| self.poison(&core, &fault)),
+            other => other,
+        };
+        // Whoever asked may have gone.
+        for told in flushes {
+            let _ = told.send(written);
+        }
+        for told in rotations {
+            let rotated = self.rotate(&core, &folder);
+            drop(told.send(rotated));
+        }
+        if self.poisoned() {
+            self.forget();
+        } else {
+            self.after(&core);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn poisoned(&self) -> bool {
+        self.shared.poisoned.load(Ordering::Acquire)
+    }
+
+    /// Ends, changes and commits, in an order in which the last word on a session comes last.
+    fn write(&mut self, core: &Core, commits: &[Pending]) -> Result<(), Fault> {
+        let buried = self.shared.marks.take_buried();
+        for tombstone in buried.iter().filter(|_| !core.planted(Bug::TombstoneNotJournaled)) {
+            self.put(&JournalItem::Tombstone(image::bury(tombstone)))?;
+        }
+        let changed: Pile<Changed> = self.shared.marks.take_changed();
+        for changed in changed.iter() {
+            items::changed(core, &mut self.frame, changed)?;
+            self.if_full()?;
+        }
+        for pending in commits {
+            // One that ended meanwhile is told so; its end may be written already.
+            if pending.slot().ended().is_none() {
+                items::session(core, &mut self.frame, pending.slot(), &pending.head, Some(&pending.base))?;
+                self.if_full()?;
+            }
+        }
+        self.frame_durable()
+    }
+
+    fn touches(&mut self) -> Result<(), Fault> {
+        let touched = self.shared.marks.take_touched();
+        for slot in touched.iter() {
+            items::touched(&mut self.frame, slot)?;
+            self.if_full()?;
+        }
+        self.frame_durable()
+    }
+
+    fn put(&mut self, item: &JournalItem<'_>) -> Result<(), Fault> {
+        self.frame.put(item)?;
+        self.if_full()
+    }
+
+    fn if_full(&mut self) -> Result<(), Fault> {
+        if self.frame.len() < FRAME_BYTES { Ok(()) } else { self.frame_durable() }
+    }
+
+    /// Writes what is in the frame, and waits until that would outlive a power cut.
+    fn frame_durable(&mut self) -> Result<(), Fault> {
+        if self.frame.is_empty() {
+            return Ok(());
+        }
+        let Some(core) = self.core.upgrade() else { return Ok(()) };
+        let started = Instant::now();
+        self.writer.write(&mut self.frame, core.clock.now().as_micros())?;
+        if !core.planted(Bug::AcknowledgesUnsynced) {
+            self.writer.sync()?;
+        }
+        core.telemetry.journal_seconds.record(started.elapsed().as_secs_f64());
+        self.durable = self.writer.next_frame();
+        self.frame.clear();
+        Ok(())
+    }
+
+    /// After a fault nothing is written to this file any more: what the system could not write it may have forgotten, and
+    /// would not tell again.
+    fn poison(&mut self, core: &Core, fault: &Fault) -> NotDurable {
+        self.frame.clear();
+        self.moved_on = false;
+        self.shared.poisoned.store(true, Ordering::Release);
+        core.telemetry.durable.set(0.0);
+        core.telemetry.journal_failures.increment(1);
+        let full = fault.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull);
+        let advice = if full { "there is no space left: make some, then" } else { "mend the cause, then" };
+        tracing::error!(error = %fault, "the journal cannot be written; updates are refused; {advice} take a snapshot");
+        NotDurable
+    }
+
+    /// Goes on in another file, whose snapshot is about to be taken.
+    fn rotate(&mut self, core: &Core, folder: &crate::snapshot::Folder) -> Result<u64, WriteError> {
+        let number = folder.next_generation()?;
+        self.writer = folder.begin_journal(number, self.durable, core.clock.now().as_micros())?;
+        self.asked = false;
+        if self.poisoned() && !self.moved_on {
+            // The walk finds what was noted so far.
+            self.forget();
+            self.moved_on = true;
+        }
+        Ok(number)
+    }
+
+    /// Lets go of what was noted while nothing can be written.
+    fn forget(&mut self) {
+        if !self.moved_on {
+            drop((self.shared.marks.take_buried(), self.shared.marks.take_changed(), self.shared.marks.take_touched()));
+        }
+    }
+
+    /// What nobody waits for.
+    fn after(&mut self, core: &Core) {
+        let bytes = self.writer.bytes();
+        core.telemetry.journal_bytes.set(bytes as f64);
+        if bytes >= self.shared.fold_at.load(Ordering::Relaxed) && !self.asked {
+            self.asked = true;
+            if let Some(snapshotter) = core.snapshotter.get() {
+                snapshotter.fold();
+            }
+        }
+        match self.writer.make_room() {
+            // Writes go on without; one that fails itself will tell.
+            Err(error) if error.kind() != io::ErrorKind::StorageFull => drop(self.poison(core, &error.into())),
+            _ => {}
+        }
+    }
+}

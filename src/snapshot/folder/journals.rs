@@ -1,0 +1,99 @@
+//! The journals in the folder.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::names::Name;
+use super::{Folder, JournalFile};
+use crate::snapshot::journal::{Chain, JournalHeader, JournalWriter, chain};
+use crate::snapshot::layer::ListedKind;
+use crate::snapshot::{FileError, FileLayer, WriteError};
+
+impl Folder {
+    /// The journals in it, oldest first.
+    ///
+    /// # Errors
+    /// [`io::Error`] when the folder cannot be listed.
+    pub(crate) fn journals(&self) -> io::Result<Vec<JournalFile>> {
+        journals(&*self.layer, &self.path)
+    }
+
+    /// Reads the journals that go on from a generation; zero for the beginning of all.
+    ///
+    /// # Errors
+    /// [`FileError`] as [`chain`] has it, and of which file.
+    pub(crate) fn chain(&self, generation: u64) -> Result<Chain, (PathBuf, FileError)> {
+        let files = self.journals().map_err(|error| (self.path.clone(), error.into()))?;
+        chain(&*self.layer, &files, generation)
+    }
+
+    /// The number of the next generation: greater than that of any file here.
+    ///
+    /// # Errors
+    /// [`WriteError::Io`] when the folder cannot be listed, [`WriteError::Exhausted`] when there is none.
+    pub(crate) fn next_generation(&self) -> Result<u64, WriteError> {
+        let list = |source| WriteError::Io { step: "list the folder", source };
+        let snapshot = self.generations().map_err(list)?.first().map_or(0, |file| file.number);
+        let journal = self.journals().map_err(list)?.last().map_or(0, |file| file.generation);
+        let highest = snapshot.max(journal);
+        highest.checked_add(1).ok_or(WriteError::Exhausted { highest })
+    }
+
+    /// Begins a journal and makes its name durable: what goes on from a generation, with this frame.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing of it is left, as far as that can be had.
+    pub(crate) fn begin_journal(
+        &self,
+        generation: u64,
+        first_frame: u64,
+        created_at: u64,
+    ) -> Result<JournalWriter, WriteError> {
+        let io = |step| move |source| WriteError::Io { step, source };
+        let of = self.journals().map_err(io("list the folder"))?.into_iter().rfind(|file| file.generation == generation);
+        let segment = of.map_or(0, |last| last.segment + 1);
+        let mut salt = [0; 4];
+        getrandom::fill(&mut salt).map_err(|error| io("get random bytes")(error.into()))?;
+        let salt = u32::from_le_bytes(salt);
+        let service = env!("CARGO_PKG_VERSION").to_owned();
+        let header = JournalHeader { generation, segment, first_frame, created_at, service, salt };
+        let file = JournalFile::new(&self.path, generation, segment);
+        let created = self.layer.create(&file.path).map_err(io("create the journal"))?;
+        let begun = JournalWriter::begin(created, header).and_then(|writer| {
+            self.layer.sync_folder(&self.path).map_err(io("sync the folder"))?;
+            Ok(writer)
+        });
+        begun.inspect_err(|_| {
+            // The first error is the one to tell. A file without a whole header counts for nothing.
+            drop(self.layer.remove(&file.path));
+        })
+    }
+
+    /// Removes the journals of generations before this one.
+    ///
+    /// # Errors
+    /// [`io::Error`] of the first step that failed; what was to be removed after it is still there.
+    pub(super) fn remove_journals_before(&self, generation: u64) -> io::Result<()> {
+        let old: Vec<_> = self.journals()?.into_iter().filter(|file| file.generation < generation).collect();
+        for file in &old {
+            self.layer.remove(&file.path)?;
+        }
+        if old.is_empty() { Ok(()) } else { self.layer.sync_folder(&self.path) }
+    }
+}
+
+/// The journals in a folder, oldest first, whoever has its lock.
+///
+/// # Errors
+/// [`io::Error`] when the folder cannot be listed.
+pub(crate) fn journals(layer: &dyn FileLayer, folder: &Path) -> io::Result<Vec<JournalFile>> {
+    let ours = layer.list(folder)?.into_iter().filter(|listed| listed.kind == ListedKind::File);
+    let mut files: Vec<_> = ours
+        .filter_map(|listed| match Name::of(&listed.name) {
+            Some(Name::Journal(generation, segment)) => Some(JournalFile::new(folder, generation, segment)),
+            _ => None,
+        })
+        .collect();
+    files.sort_by_key(|file| (file.generation, file.segment));
+    Ok(files)
+}

@@ -1,0 +1,146 @@
+//! The journals that go on from one snapshot, read one after the other.
+
+use std::path::PathBuf;
+
+use super::latest::Replay;
+use super::reader::{Read, Rest, read};
+use super::{JournalHeader, JournalItem, SECTOR};
+use crate::snapshot::folder::JournalFile;
+use crate::snapshot::{FileError, FileLayer};
+
+/// What a chain of journals holds.
+#[derive(Default)]
+pub(crate) struct Chain {
+    pub(crate) replay: Replay,
+    /// The files that were read, oldest first.
+    pub(crate) files: Vec<(JournalFile, Read)>,
+    /// Where it ended before its end.
+    pub(crate) cut: Option<Cut>,
+}
+
+/// Where a chain was cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    pub(crate) path: PathBuf,
+    pub(crate) detail: String,
+    /// Whether what came after had been acknowledged; else it is a write that a crash cut short.
+    pub(crate) lost: bool,
+}
+
+impl Chain {
+    /// The number of the frame that goes on with it.
+    pub(crate) fn next_frame(&self) -> Option<u64> {
+        self.files.last().map(|(_, read)| read.next_frame)
+    }
+
+    /// When the last frame was written: wall clock, microseconds since the Unix epoch; zero where there is none.
+    pub(crate) fn written_at(&self) -> u64 {
+        self.files.iter().map(|(_, read)| read.written_at).max().unwrap_or_default()
+    }
+}
+
+/// A file of which the header is known.
+struct Headed<'a> {
+    file: &'a JournalFile,
+    header: JournalHeader,
+}
+
+/// Reads the chain that begins with `generation`: `files` are those of the folder, oldest first.
+///
+/// # Errors
+/// [`FileError::NewerVersion`] and [`FileError::Io`], and of which file; whatever else is wrong ends the chain and is told in `cut`.
+pub(crate) fn chain(
+    layer: &dyn FileLayer,
+    files: &[JournalFile],
+    generation: u64,
+) -> Result<Chain, (PathBuf, FileError)> {
+    let mut chain = Chain::default();
+    let mut headed = Vec::new();
+    for file in files.iter().filter(|file| file.generation >= generation) {
+        match header(layer, file) {
+            Ok(header) => headed.push(Headed { file, header }),
+            Err(error @ (FileError::NewerVersion { .. } | FileError::Io { .. })) => {
+                return Err((file.path.clone(), error));
+            }
+            // Its creation may have been cut short, and then nothing was written to it. If more is missing than that,
+            // the next file tells by its first frame.
+            Err(_) if is_blank(layer, file).map_err(|error| (file.path.clone(), error))? => {}
+            Err(error) => {
+                let cut = Cut { path: file.path.clone(), detail: error.to_string(), lost: true };
+                chain.cut.get_or_insert(cut);
+            }
+        }
+    }
+    let unreadable = chain.cut.take();
+    let mut files = headed.into_iter().peekable();
+    if let Some(first) = files.peek()
+        && first.file.generation != generation
+    {
+        let detail = format!("what was journaled since generation {generation} is missing before it");
+        chain.cut = Some(Cut { path: first.file.path.clone(), detail, lost: true });
+        return Ok(chain);
+    }
+    while let Some(Headed { file, header }) = files.next() {
+        if let Some(expected) = chain.next_frame()
+            && header.first_frame > expected
+        {
+            let detail = format!("the frames from {expected} to {} are missing before it", header.first_frame);
+            chain.cut = Some(Cut { path: file.path.clone(), detail, lost: true });
+            return Ok(chain);
+        }
+        let end = files.peek().map_or(u64::MAX, |next| next.header.first_frame);
+        let Chain { replay, .. } = &mut chain;
+        let mut take = |item: JournalItem<'_>| {
+            replay.take(item);
+            Ok(())
+        };
+        let found = layer.open(&file.path).map_err(FileError::from);
+        let found = found.and_then(|mut input| read(&mut input, end, &mut take));
+        let found = found.map_err(|error| (file.path.clone(), error))?;
+        let is_last = files.peek().is_none();
+        let rest = found.rest;
+        let at = found.bytes;
+        chain.files.push((file.clone(), found));
+        let cut = |detail: &str, lost| {
+            let detail = format!("{detail} at byte {at}");
+            Some(Cut { path: file.path.clone(), detail, lost })
+        };
+        // Whether anything is missing before a file that follows, that one tells.
+        match rest {
+            Rest::Torn if is_last => chain.cut = cut("the last write was cut short", false),
+            Rest::Damaged if is_last => chain.cut = cut("the journal is damaged", true),
+            _ => {}
+        }
+    }
+    if chain.cut.as_ref().is_none_or(|cut| !cut.lost) && unreadable.is_some() {
+        chain.cut = unreadable;
+    }
+    Ok(chain)
+}
+
+fn header(layer: &dyn FileLayer, file: &JournalFile) -> Result<JournalHeader, FileError> {
+    let header = read(&mut layer.open(&file.path)?, 0, &mut |_| Ok(()))?.header;
+    if (header.generation, header.segment) != (file.generation, file.segment) {
+        let detail = "the header is that of another file".to_owned();
+        return Err(FileError::Damaged { offset: 0, detail });
+    }
+    Ok(header)
+}
+
+/// Whether a file holds nothing after its first sector.
+fn is_blank(layer: &dyn FileLayer, file: &JournalFile) -> Result<bool, FileError> {
+    let mut input = layer.open(&file.path)?;
+    let mut buffer = Vec::new();
+    let mut skip = SECTOR as usize;
+    loop {
+        buffer.clear();
+        std::io::Read::read_to_end(&mut std::io::Read::take(&mut input, 256 << 10), &mut buffer)?;
+        if buffer.is_empty() {
+            return Ok(true);
+        }
+        if buffer.iter().skip(skip).any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        skip = 0;
+    }
+}

@@ -1,0 +1,145 @@
+//! What a chain of journals says last of each session, to be laid over a snapshot.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::records::{DeltaRecord, JournalItem, TouchRecord};
+use crate::snapshot::record::{SessionRecord, SessionRef, SlidingRecord, TombstoneRecord, lay_over};
+
+/// All that was journaled, by session.
+#[derive(Default)]
+pub(crate) struct Replay {
+    sessions: HashMap<[u8; 32], Latest>,
+    /// In the order in which they were written.
+    tombstones: Vec<TombstoneRecord>,
+}
+
+/// What was journaled of one session.
+#[derive(Default)]
+pub(crate) struct Latest {
+    whole: Option<SessionRecord>,
+    /// After it, or after what the snapshot holds.
+    deltas: Vec<DeltaRecord>,
+    touch: Option<TouchRecord>,
+    ended_at: Option<u64>,
+    /// Whether the snapshot holds the session too.
+    met: AtomicBool,
+}
+
+impl Replay {
+    /// Takes the next item, in the order in which they were written.
+    pub(super) fn take(&mut self, item: JournalItem<'_>) {
+        match item {
+            JournalItem::Session(record) => self.at(record.digest).session(&record),
+            JournalItem::Delta(record) => self.at(record.session.digest).delta(&record),
+            JournalItem::Touch(record) => self.at(record.digest).touch(&record),
+            JournalItem::Tombstone(record) => {
+                let latest = self.at(record.digest);
+                *latest = Latest { ended_at: Some(record.at), ..Latest::default() };
+                self.tombstones.push(record);
+            }
+        }
+    }
+
+    fn at(&mut self, digest: [u8; 32]) -> &mut Latest {
+        self.sessions.entry(digest).or_default()
+    }
+
+    /// Sessions that something was journaled of.
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// The ends that stand, in the order in which they were written.
+    pub(crate) fn tombstones(&self) -> impl Iterator<Item = &TombstoneRecord> {
+        self.tombstones.iter().filter(|record| !self.outlives(record))
+    }
+
+    /// Whether a session began under the digest after this end of an earlier one, which had been forgotten by then.
+    pub(crate) fn outlives(&self, record: &TombstoneRecord) -> bool {
+        let whole = self.sessions.get(&record.digest).and_then(|latest| latest.whole.as_ref());
+        whole.is_some_and(|whole| whole.created_at > record.at)
+    }
+
+    /// A session of the snapshot as the journal leaves it, where that says anything of it; nothing where it had ended.
+    pub(crate) fn over(&self, record: &SessionRef<'_>) -> Option<Result<Option<SessionRecord>, String>> {
+        let latest = self.sessions.get(&record.digest)?;
+        latest.met.store(true, Ordering::Relaxed);
+        Some(latest.over(Some(record)))
+    }
+
+    /// The sessions that the journal alone holds.
+    pub(crate) fn others(&self) -> impl Iterator<Item = Result<SessionRecord, String>> {
+        let alone = self.sessions.values().filter(|latest| !latest.met.load(Ordering::Relaxed));
+        alone.filter_map(|latest| latest.over(None).transpose())
+    }
+}
+
+impl Latest {
+    /// A later life under the same digest begins anew.
+    fn reborn(&mut self, created_at: u64) {
+        let known = self.whole.as_ref().map(|whole| whole.created_at);
+        let known = known.or_else(|| self.deltas.first().map(|delta| delta.session.created_at));
+        if self.ended_at.is_some_and(|at| at < created_at) || known.is_some_and(|known| known < created_at) {
+            *self = Self::default();
+        }
+    }
+
+    fn session(&mut self, record: &SessionRef<'_>) {
+        self.reborn(record.created_at);
+        let newer = |known: &SessionRecord| known.created_at <= record.created_at && known.revision <= record.revision;
+        if self.ended_at.is_some() || !self.whole.as_ref().is_none_or(newer) {
+            return;
+        }
+        self.deltas.retain(|delta| delta.session.revision > record.revision);
+        self.touch.take_if(|touch| touch.last_active_at <= record.last_active_at);
+        self.whole = Some(record.owned());
+    }
+
+    fn delta(&mut self, delta: &DeltaRecord<&str, &[u8]>) {
+        self.reborn(delta.session.created_at);
+        if self.ended_at.is_none() {
+            self.touch.take_if(|touch| touch.last_active_at <= delta.session.last_active_at);
+            self.deltas.push(DeltaRecord {
+                base: delta.base,
+                session: delta.session.owned(),
+                removed: delta.removed.iter().map(|key| (*key).to_owned()).collect(),
+            });
+        }
+    }
+
+    fn touch(&mut self, record: &TouchRecord<&str>) {
+        let newer = |known: &TouchRecord| known.last_active_at <= record.last_active_at;
+        if self.ended_at.is_none() && self.touch.as_ref().is_none_or(newer) {
+            let sliding = record.sliding.iter();
+            let sliding = sliding.map(|used| SlidingRecord { key: used.key.to_owned(), last_used: used.last_used });
+            let (digest, last_active_at) = (record.digest, record.last_active_at);
+            self.touch = Some(TouchRecord { digest, last_active_at, sliding: sliding.collect() });
+        }
+    }
+
+    /// The session as it stands at the end of the journal, if it lives.
+    fn over(&self, held: Option<&SessionRef<'_>>) -> Result<Option<SessionRecord>, String> {
+        if let Some(ended_at) = self.ended_at {
+            let later = held.filter(|held| held.created_at > ended_at);
+            return Ok(later.map(SessionRef::owned));
+        }
+        let whole = self.whole.as_ref().filter(|whole| {
+            let later = |held: &SessionRef<'_>| (held.created_at, held.revision) > (whole.created_at, whole.revision);
+            !held.is_some_and(later)
+        });
+        let Some(start) = whole.cloned().or_else(|| held.map(SessionRef::owned)) else {
+            return if self.deltas.is_empty() { Ok(None) } else { Err("a change stands without its session".to_owned()) };
+        };
+        let mut record = lay_over(start, &self.deltas)?;
+        if let Some(touch) = &self.touch
+            && touch.last_active_at >= record.last_active_at
+        {
+            record.last_active_at = touch.last_active_at;
+            if !touch.sliding.is_empty() {
+                record.sliding.clone_from(&touch.sliding);
+            }
+        }
+        Ok(Some(record))
+    }
+}

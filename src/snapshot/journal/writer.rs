@@ -1,0 +1,97 @@
+//! Appends frames to a journal, each durable before the next.
+
+use std::io;
+
+use super::frame::{Frame, padded};
+use super::{JournalHeader, SECTOR};
+use crate::snapshot::WriteError;
+use crate::snapshot::layer::LayerFile;
+
+/// Filled with zeros ahead, at first and at most.
+const RESERVE: u64 = 256 << 10;
+const MOST_RESERVE: u64 = 4 << 20;
+
+/// A journal that is being written.
+pub(crate) struct JournalWriter {
+    file: Box<dyn LayerFile>,
+    header: JournalHeader,
+    /// Where the next frame goes.
+    end: u64,
+    /// Up to here there are zeros, or what was written.
+    reserved: u64,
+    /// How much is reserved next.
+    reserve: u64,
+    next_frame: u64,
+}
+
+impl JournalWriter {
+    /// Begins a file that was just created; its name is made durable by whoever did that.
+    pub(in crate::snapshot) fn begin(file: Box<dyn LayerFile>, header: JournalHeader) -> Result<Self, WriteError> {
+        let head = header.encode().map_err(|detail| WriteError::Record { index: 0, detail })?;
+        let next_frame = header.first_frame;
+        let mut writer = Self { file, header, end: SECTOR, reserved: 0, reserve: RESERVE, next_frame };
+        let write = |writer: &mut Self| {
+            writer.file.write_at(0, &head)?;
+            writer.reserved = SECTOR;
+            writer.fill()?;
+            writer.file.sync()
+        };
+        write(&mut writer).map_err(io("begin the journal"))?;
+        Ok(writer)
+    }
+
+    /// Bytes of the file that hold something.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.end
+    }
+
+    /// The number of the next frame.
+    pub(crate) fn next_frame(&self) -> u64 {
+        self.next_frame
+    }
+
+    /// Writes a frame, which is durable once [`JournalWriter::sync`] is done.
+    ///
+    /// # Errors
+    /// [`io::Error`]: whether any of it is in the file is not known, and nothing more may be written.
+    pub(crate) fn write(&mut self, frame: &mut Frame, written_at: u64) -> io::Result<()> {
+        let bytes = frame.seal(self.next_frame, written_at, self.header.salt);
+        self.file.write_at(self.end, bytes)?;
+        self.end = padded(self.end + bytes.len() as u64);
+        self.reserved = self.reserved.max(self.end);
+        self.next_frame += 1;
+        Ok(())
+    }
+
+    /// Makes durable what was written.
+    ///
+    /// # Errors
+    /// As [`JournalWriter::write`]. It must not be tried again: the system may have forgotten what it could not write.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    /// Fills the file with zeros ahead where little is left of them, so that a later sync has only bytes to write.
+    ///
+    /// # Errors
+    /// [`io::Error`]; the file is as good as before.
+    pub(crate) fn make_room(&mut self) -> io::Result<()> {
+        if self.reserved - self.end >= self.reserve / 4 {
+            return Ok(());
+        }
+        self.reserve = (self.reserve * 2).min(MOST_RESERVE);
+        self.fill()?;
+        self.file.sync_data()
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        let zeros = vec![0; self.reserve as usize];
+        self.file.write_at(self.reserved, &zeros)?;
+        self.reserved += self.reserve;
+        Ok(())
+    }
+}
+
+fn io(step: &'static str) -> impl FnOnce(io::Error) -> WriteError {
+    move |source| WriteError::Io { step, source }
+}
