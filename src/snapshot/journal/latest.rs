@@ -14,14 +14,17 @@ pub(crate) struct Replay {
     tombstones: Vec<TombstoneRecord>,
 }
 
-/// What was journaled of one session.
+/// What was journaled of one session since the end of an earlier one under the same digest, if there was such an end.
+///
+/// A revision tells which of two states is the later one; times do not, since a wall clock may have been set back in between.
 #[derive(Default)]
 pub(crate) struct Latest {
     whole: Option<SessionRecord>,
     /// After it, or after what the snapshot holds.
     deltas: Vec<DeltaRecord>,
     touch: Option<TouchRecord>,
-    ended_at: Option<u64>,
+    /// Whether there was an end: what the snapshot holds is of that earlier life.
+    ended: bool,
     /// Whether the snapshot holds the session too.
     met: AtomicBool,
 }
@@ -34,8 +37,7 @@ impl Replay {
             JournalItem::Delta(record) => self.at(record.session.digest).delta(&record),
             JournalItem::Touch(record) => self.at(record.digest).touch(&record),
             JournalItem::Tombstone(record) => {
-                let latest = self.at(record.digest);
-                *latest = Latest { ended_at: Some(record.at), ..Latest::default() };
+                *self.at(record.digest) = Latest { ended: true, ..Latest::default() };
                 self.tombstones.push(record);
             }
         }
@@ -52,13 +54,15 @@ impl Replay {
 
     /// The ends that stand, in the order in which they were written.
     pub(crate) fn tombstones(&self) -> impl Iterator<Item = &TombstoneRecord> {
-        self.tombstones.iter().filter(|record| !self.outlives(record))
+        let lives = |digest| self.sessions.get(digest).is_some_and(|latest| latest.whole.is_some());
+        self.tombstones.iter().filter(move |record| !lives(&record.digest))
     }
 
-    /// Whether a session began under the digest after this end of an earlier one, which had been forgotten by then.
+    /// Whether a session began under the digest after this end, which the snapshot remembers: the end had been forgotten by
+    /// then, to make room for others.
     pub(crate) fn outlives(&self, record: &TombstoneRecord) -> bool {
-        let whole = self.sessions.get(&record.digest).and_then(|latest| latest.whole.as_ref());
-        whole.is_some_and(|whole| whole.created_at > record.at)
+        let Some(latest) = self.sessions.get(&record.digest) else { return false };
+        latest.whole.as_ref().is_some_and(|whole| latest.ended || whole.created_at > record.at)
     }
 
     /// A session of the snapshot as the journal leaves it, where that says anything of it; nothing where it had ended.
@@ -76,19 +80,8 @@ impl Replay {
 }
 
 impl Latest {
-    /// A later life under the same digest begins anew.
-    fn reborn(&mut self, created_at: u64) {
-        let known = self.whole.as_ref().map(|whole| whole.created_at);
-        let known = known.or_else(|| self.deltas.first().map(|delta| delta.session.created_at));
-        if self.ended_at.is_some_and(|at| at < created_at) || known.is_some_and(|known| known < created_at) {
-            *self = Self::default();
-        }
-    }
-
     fn session(&mut self, record: &SessionRef<'_>) {
-        self.reborn(record.created_at);
-        let newer = |known: &SessionRecord| known.created_at <= record.created_at && known.revision <= record.revision;
-        if self.ended_at.is_some() || !self.whole.as_ref().is_none_or(newer) {
+        if self.whole.as_ref().is_some_and(|known| known.revision > record.revision) {
             return;
         }
         self.deltas.retain(|delta| delta.session.revision > record.revision);
@@ -97,20 +90,17 @@ impl Latest {
     }
 
     fn delta(&mut self, delta: &DeltaRecord<&str, &[u8]>) {
-        self.reborn(delta.session.created_at);
-        if self.ended_at.is_none() {
-            self.touch.take_if(|touch| touch.last_active_at <= delta.session.last_active_at);
-            self.deltas.push(DeltaRecord {
-                base: delta.base,
-                session: delta.session.owned(),
-                removed: delta.removed.iter().map(|key| (*key).to_owned()).collect(),
-            });
-        }
+        self.touch.take_if(|touch| touch.last_active_at <= delta.session.last_active_at);
+        self.deltas.push(DeltaRecord {
+            base: delta.base,
+            session: delta.session.owned(),
+            removed: delta.removed.iter().map(|key| (*key).to_owned()).collect(),
+        });
     }
 
     fn touch(&mut self, record: &TouchRecord<&str>) {
         let newer = |known: &TouchRecord| known.last_active_at <= record.last_active_at;
-        if self.ended_at.is_none() && self.touch.as_ref().is_none_or(newer) {
+        if self.touch.as_ref().is_none_or(newer) {
             let sliding = record.sliding.iter();
             let sliding = sliding.map(|used| SlidingRecord { key: used.key.to_owned(), last_used: used.last_used });
             let (digest, last_active_at) = (record.digest, record.last_active_at);
@@ -120,14 +110,9 @@ impl Latest {
 
     /// The session as it stands at the end of the journal, if it lives.
     fn over(&self, held: Option<&SessionRef<'_>>) -> Result<Option<SessionRecord>, String> {
-        if let Some(ended_at) = self.ended_at {
-            let later = held.filter(|held| held.created_at > ended_at);
-            return Ok(later.map(SessionRef::owned));
-        }
-        let whole = self.whole.as_ref().filter(|whole| {
-            let later = |held: &SessionRef<'_>| (held.created_at, held.revision) > (whole.created_at, whole.revision);
-            !held.is_some_and(later)
-        });
+        let held = held.filter(|_| !self.ended);
+        let later = |whole: &&SessionRecord| held.is_none_or(|held| held.revision <= whole.revision);
+        let whole = self.whole.as_ref().filter(later);
         let Some(start) = whole.cloned().or_else(|| held.map(SessionRef::owned)) else {
             return if self.deltas.is_empty() { Ok(None) } else { Err("a change stands without its session".to_owned()) };
         };

@@ -61,7 +61,7 @@ pub(in crate::snapshot) fn lay_over(mut record: SessionRecord, deltas: &[DeltaRe
     let mut entries: Option<Entries> = None;
     for delta in deltas {
         let DeltaRecord { base, session, removed } = delta;
-        if session.created_at != record.created_at || session.revision <= record.revision {
+        if session.revision <= record.revision {
             continue;
         }
         if record.revision < *base {
