@@ -259,7 +259,9 @@ impl fmt::Display for Overload {
 
 /// That a change cannot be made durable, or could not be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the journal cannot be written, so the change would not last; reads go on, and a snapshot into a healthy folder heals it")]
+#[error(
+    "the journal cannot be written, so the change would not last; reads go on, and a snapshot into a healthy folder heals it"
+)]
 pub struct NotDurable;
 
 /// Why an update was not applied. Nothing of it was.

@@ -59,8 +59,8 @@ pub use actor::sweep::SweepReport;
 pub use actor::turn::Updated;
 pub use config::{AtCapacity, Durability, Format};
 pub use error::{
-    Conflict, CreateError, DraftError, EndReason, Ended, IdError, Limit, LimitExceeded, NotDurable, OpenError, Overload, ReadError,
-    Revision, UpdateError,
+    Conflict, CreateError, DraftError, EndReason, Ended, IdError, Limit, LimitExceeded, NotDurable, OpenError,
+    Overload, ReadError, Revision, UpdateError,
 };
 pub use id::{Kind, SessionId};
 pub use owner::{AnonymousOwner, Cursor, CursorError, ListQuery, Operator, Owner, Page, Stats};

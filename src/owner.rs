@@ -67,7 +67,9 @@ impl Owner {
     /// # Errors
     /// [`CreateError::AlreadyExists`] when this owner has it already, [`CreateError::Ended`] while its end is remembered.
     pub async fn create_with_id(&self, id: &str, new: NewSession) -> Result<Session, CreateError> {
-        self.found(create::session(&self.core.0, self.creator(), new, Some(id), false)).await.map(|(session, _)| session)
+        self.found(create::session(&self.core.0, self.creator(), new, Some(id), false))
+            .await
+            .map(|(session, _)| session)
     }
 
     /// The live session of this name, created if there is none; tells whether it was created.

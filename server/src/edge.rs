@@ -19,7 +19,7 @@ use tower::ServiceExt;
 
 use crate::auth::{Auth, identify};
 use crate::failure::Failure;
-use crate::health::{self, Readiness};
+use crate::health::{self, Durable, Readiness};
 use crate::http::{Limits, serve};
 use crate::load::{self, Load};
 use crate::metrics;
@@ -87,7 +87,8 @@ impl Edge {
 
     /// Puts `routes`, which name their paths in full (`/mcp`), behind the edge, and is ready. Once: a second call
     /// changes the readiness alone.
-    pub(crate) fn open(&self, routes: Router, degraded: Option<String>) {
+    pub(crate) fn open(&self, routes: Router, degraded: Option<String>, durable: Durable) {
+        self.readiness.ask(durable);
         let _ = self.mcp.set(routes);
         self.readiness.ready(degraded);
     }

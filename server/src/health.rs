@@ -1,6 +1,6 @@
 //! Is the process alive, and is it ready: `/healthz` and `/readyz`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::State;
@@ -10,8 +10,14 @@ use http::header::CACHE_CONTROL;
 use tokio::sync::watch;
 
 /// How far the server is, shared by all who tell or ask. Cheap to clone.
-#[derive(Clone, Debug)]
-pub(crate) struct Readiness(Arc<watch::Sender<Phase>>);
+#[derive(Clone)]
+pub(crate) struct Readiness {
+    phase: Arc<watch::Sender<Phase>>,
+    durable: Arc<OnceLock<Durable>>,
+}
+
+/// Tells whether what is promised of files can be kept.
+pub(crate) type Durable = Box<dyn Fn() -> bool + Send + Sync>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
@@ -22,7 +28,7 @@ enum Phase {
 
 impl Default for Readiness {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(Phase::Restoring)))
+        Self { phase: Arc::new(watch::Sender::new(Phase::Restoring)), durable: Arc::default() }
     }
 }
 
@@ -31,7 +37,7 @@ impl Readiness {
     /// may be told again whenever that changes. After `draining` this changes nothing.
     pub(crate) fn ready(&self, degraded: Option<String>) {
         let ready = Phase::Ready { degraded: degraded.map(Into::into) };
-        self.0.send_if_modified(|phase| {
+        self.phase.send_if_modified(|phase| {
             let forward = *phase != Phase::Draining;
             if forward {
                 *phase = ready;
@@ -40,13 +46,24 @@ impl Readiness {
         });
     }
 
+    /// What to ask whether updates can be kept.
+    pub(crate) fn ask(&self, durable: Durable) {
+        // Asked for once, when the server opens.
+        let _ = self.durable.set(durable);
+    }
+
     /// The server is stopping.
     pub(crate) fn draining(&self) {
-        self.0.send_replace(Phase::Draining);
+        self.phase.send_replace(Phase::Draining);
     }
 
     fn answer(&self) -> (StatusCode, String) {
-        match &*self.0.borrow() {
+        let lost = self.durable.get().is_some_and(|durable| !durable());
+        match &*self.phase.borrow() {
+            Phase::Ready { .. } if lost => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not durable: the journal cannot be written, updates are refused; mend the cause, then take a snapshot\n".into(),
+            ),
             Phase::Restoring => (StatusCode::SERVICE_UNAVAILABLE, "restoring\n".into()),
             Phase::Ready { degraded: None } => (StatusCode::OK, "ready\n".into()),
             Phase::Ready { degraded: Some(why) } => (StatusCode::OK, format!("ready (degraded: {why})\n")),

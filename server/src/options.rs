@@ -18,7 +18,8 @@ pub(crate) use problems::Problems;
 #[cfg(test)]
 pub(crate) use source::NAMES;
 
-use sessile::{AtCapacity, Format};
+use sessile::defaults::DEFAULT_FLUSH_EVERY;
+use sessile::{AtCapacity, Durability, Format};
 
 use crate::cli::Flags;
 use crate::log;
@@ -39,6 +40,11 @@ const MOST_CONNECTIONS: u64 = 1_000_000;
 const MOST_BODY_BYTES: u64 = 1 << 30;
 
 const FORMATS: &[(&str, Format)] = &[("bincode", Format::Bincode), ("json", Format::Json)];
+const LEVELS: &[(&str, Durability)] = &[
+    ("snapshot", Durability::Snapshot),
+    ("journal", Durability::Journal { flush_every: DEFAULT_FLUSH_EVERY }),
+    ("commit", Durability::Commit),
+];
 const POLICIES: &[(&str, AtCapacity)] = &[("reject", AtCapacity::Reject), ("evict", AtCapacity::Evict)];
 
 /// Everything `serve` was asked for.
@@ -52,6 +58,8 @@ pub(crate) struct ServeOptions {
     pub(crate) snapshots: PathBuf,
     /// Time between two snapshots.
     pub(crate) snapshot_every: Duration,
+    /// When a change is on disk.
+    pub(crate) durability: Durability,
     /// Encoding of snapshots.
     pub(crate) format: Format,
     /// Idle timeout of a session; `None` for never.
@@ -120,6 +128,7 @@ impl ServeOptions {
             metrics_addr: from.one("metrics-addr", parse::address),
             snapshots: from.one("snapshots", parse::path).unwrap_or_else(|| DEFAULT_SNAPSHOTS.into()),
             snapshot_every: from.one("snapshot-every", parse::time).unwrap_or(DEFAULT_SNAPSHOT_EVERY),
+            durability: durability(&mut from),
             format: from.one("format", parse::choice(FORMATS)).unwrap_or(Format::Bincode),
             idle_timeout: from.one("idle-timeout", parse::limit).unwrap_or(idle_timeout),
             max_lifetime: from.one("max-lifetime", parse::limit).unwrap_or(max_lifetime),
@@ -151,5 +160,19 @@ impl ServeOptions {
         let itself = (!ip.is_loopback() && !ip.is_unspecified()).then(|| ip.to_string());
         let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
         loopback.into_iter().chain(itself).chain(self.allowed_hosts.iter().cloned()).collect()
+    }
+}
+
+/// The level of durability, and how often its journal is written.
+fn durability(from: &mut Sources) -> Durability {
+    let level = from.one("durability", parse::choice(LEVELS));
+    let every = from.one("flush-every", parse::time);
+    match (level.unwrap_or(Durability::Journal { flush_every: DEFAULT_FLUSH_EVERY }), every) {
+        (Durability::Journal { .. }, Some(flush_every)) => Durability::Journal { flush_every },
+        (level, Some(_)) => {
+            from.problems.add("flush-every is for the durability journal; leave it out".to_owned());
+            level
+        }
+        (level, None) => level,
     }
 }

@@ -6,11 +6,13 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
+use sessile::Durability;
 use tokio::sync::mpsc::Receiver;
 
 use crate::auth::Auth;
 use crate::edge::Edge;
 use crate::failure::Failure;
+use crate::health::Durable;
 use crate::options::{AuthOption, ServeOptions};
 use crate::signals::Event;
 
@@ -26,6 +28,9 @@ pub(crate) trait Core: Sized + Send + Sync {
 
     /// What is not as it should be, where something is.
     fn degraded(&self) -> Option<String>;
+
+    /// What tells whether updates can be kept.
+    fn durable(&self) -> Durable;
 
     /// Takes a snapshot; tells of a failure itself.
     fn snapshot(&self) -> impl Future<Output = ()> + Send;
@@ -53,7 +58,7 @@ pub(crate) async fn run<C: Core>(
 ) -> Result<(), Failure> {
     let mut edge = Edge::start(options, auth, metrics).await?;
     let core = start(options).await?;
-    edge.open(core.routes(options), core.degraded());
+    edge.open(core.routes(options), core.degraded(), core.durable());
     // Whoever started us may have closed the pipe: no reason to stop.
     let _ = announce(out, options, edge.addr(), edge.metrics_addr(), &core.restored());
     while let Some(Event::Snapshot) = events.recv().await {
@@ -102,7 +107,15 @@ fn announce(
     writeln!(out, "  mcp       http://{addr}/mcp")?;
     writeln!(out, "  metrics   http://{metrics}/metrics (also /healthz and /readyz)")?;
     writeln!(out, "  callers   {callers}")?;
+    let durability = match options.durability {
+        Durability::Journal { flush_every } => {
+            format!("journal, written every {}", humantime::format_duration(flush_every))
+        }
+        Durability::Commit => "commit: on disk before it is answered".to_owned(),
+        _ => "snapshot: a crash loses what came after the last one".to_owned(),
+    };
     writeln!(out, "  snapshots {}", options.snapshots.display())?;
+    writeln!(out, "  durability {durability}")?;
     writeln!(out, "  restored  {restored}")?;
     out.flush()
 }

@@ -9,6 +9,7 @@ use sessile::mcp::{McpOptions, McpService, mount};
 use sessile::{Clock, RestoreReport, SessionService, StartError};
 
 use crate::failure::Failure;
+use crate::health::Durable;
 use crate::options::ServeOptions;
 use crate::serve::Core;
 use crate::tools::{Lifetimes, StateServer};
@@ -40,9 +41,12 @@ pub(crate) async fn start(options: &ServeOptions) -> Result<Sessions, Failure> {
         .snapshots(&options.snapshots)
         .snapshot_every(options.snapshot_every)
         .format(options.format)
+        .durability(options.durability)
         .start_empty(options.start_empty);
     let service = builder.start().await.map_err(|error| match error {
-        StartError::Newer { .. } | StartError::NoneValid(_) => Failure::State(error.into()),
+        StartError::Newer { .. } | StartError::NoneValid(_) | StartError::JournalAlone(_) => {
+            Failure::State(error.into())
+        }
         other => Failure::while_doing("starting the session service")(other),
     })?;
     let lifetimes = Lifetimes { idle_timeout: options.idle_timeout, max_lifetime: options.max_lifetime };
@@ -68,10 +72,14 @@ impl Core for Sessions {
 
     fn degraded(&self) -> Option<String> {
         let report = self.service.restored();
-        report.degraded().then(|| {
-            let (path, problem) = report.skipped.first().cloned().unwrap_or_default();
-            format!("rolled back: {}: {problem}", path.display())
-        })
+        let cut = report.journal_cut.iter().filter(|cut| cut.lost).map(|cut| (&cut.path, &cut.detail));
+        let first = report.skipped.iter().map(|(path, problem)| (path, problem)).chain(cut).next();
+        first.map(|(path, problem)| format!("rolled back: {}: {problem}", path.display()))
+    }
+
+    fn durable(&self) -> Durable {
+        let service = self.service.clone();
+        Box::new(move || service.is_durable())
     }
 
     async fn snapshot(&self) {
@@ -105,11 +113,23 @@ fn restored(report: &RestoreReport) -> String {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             format!("{} sessions from {name} of {taken_at}; {} expired meanwhile", report.sessions, report.expired)
         }
+        (None, Some(taken_at)) => {
+            let taken_at = humantime::format_rfc3339_seconds(taken_at.to_system_time());
+            format!("{} sessions from journals until {taken_at}; {} expired meanwhile", report.sessions, report.expired)
+        }
         _ if report.started_empty => "nothing, as told; the files stay where they are".to_owned(),
         _ => "nothing: the folder holds no snapshot yet".to_owned(),
     };
     for (path, problem) in &report.skipped {
         text = format!("{text}\n  damaged   {}: {problem}", path.display());
+    }
+    if report.journaled > 0 {
+        let files = if report.journals == 1 { "journal" } else { "journals" };
+        text = format!("{text}\n  journaled {} sessions, in {} {files}", report.journaled, report.journals);
+    }
+    if let Some(cut) = &report.journal_cut {
+        let what = if cut.lost { "damaged  " } else { "cut short" };
+        text = format!("{text}\n  {what} {}: {}", cut.path.display(), cut.detail);
     }
     if let Some(behind) = report.clock_behind {
         text = format!("{text}\n  clock     {} s behind the snapshot's own time", behind.as_secs());

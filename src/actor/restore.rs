@@ -110,7 +110,9 @@ pub(crate) fn restore(
         let (path, detail) = (cut.path.display(), &cut.detail);
         match cut.lost {
             true => tracing::error!(%path, detail, "the journal is damaged; what came after is rolled back"),
-            false => tracing::warn!(%path, detail, "the journal was cut short by a crash; nobody was told of that write"),
+            false => {
+                tracing::warn!(%path, detail, "the journal was cut short by a crash; nobody was told of that write")
+            }
         }
     }
     report.journals = taken.journals;

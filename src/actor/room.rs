@@ -42,12 +42,7 @@ pub(crate) fn for_session(core: &Core, slot: &Slot) -> Result<(), LimitExceeded>
 }
 
 /// Makes room for the bytes by which a session grows, which were refused.
-pub(crate) fn for_growth(
-    core: &Core,
-    slot: &Arc<Slot>,
-    bytes: u64,
-    met: LimitExceeded,
-) -> Result<(), LimitExceeded> {
+pub(crate) fn for_growth(core: &Core, slot: &Arc<Slot>, bytes: u64, met: LimitExceeded) -> Result<(), LimitExceeded> {
     let owner = &*slot.identity.owner;
     let asker = Asker { owner, need: Need::growth(bytes), spared: Some(slot) };
     match met.limit {

@@ -115,7 +115,8 @@ async fn compare(service: &SessionService, model: &Model) -> Result<(), String> 
         if view.revision().get() != *revision {
             return Err(format!("owner {owner} has revision {}, not {revision}", view.revision().get()));
         }
-        let found: BTreeMap<_, _> = view.entries().map(|entry| (entry.key.to_owned(), entry.value.to_owned())).collect();
+        let found: BTreeMap<_, _> =
+            view.entries().map(|entry| (entry.key.to_owned(), entry.value.to_owned())).collect();
         if found != *entries {
             return Err(format!("owner {owner}: {} entries are not the {} there were", found.len(), entries.len()));
         }

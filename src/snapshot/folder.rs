@@ -17,8 +17,8 @@ use super::layer::{Listed, ListedKind, Lock};
 use super::reader::ReadOptions;
 use super::record::EntriesCodec;
 use super::{FileLayer, FolderError};
-pub(crate) use names::{GenerationFile, JournalFile};
 use names::Name;
+pub(crate) use names::{GenerationFile, JournalFile};
 pub(crate) use restore::Found;
 
 /// A folder of snapshots, locked for as long as this lives.
@@ -109,7 +109,8 @@ fn half_written(path: &Path, listed: Vec<Listed>) -> Result<Vec<PathBuf>, Folder
         let hidden = name.as_encoded_bytes().starts_with(b".");
         match (kind, Name::of(&name)) {
             (ListedKind::File, Some(Name::HalfWritten)) => stale.push(path.join(&name)),
-            (ListedKind::File, Some(Name::Lock | Name::Generation(..) | Name::Journal(..))) | (ListedKind::Folder, _) => {}
+            (ListedKind::File, Some(Name::Lock | Name::Generation(..) | Name::Journal(..)))
+            | (ListedKind::Folder, _) => {}
             _ if hidden => {}
             _ => return Err(FolderError::Foreign { path: path.to_owned(), name: name.to_string_lossy().into_owned() }),
         }

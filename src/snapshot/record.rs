@@ -20,8 +20,8 @@ pub(crate) use entries::{EntriesCodec, EntryRecord};
 pub(crate) use packed::entries_codec;
 pub(in crate::snapshot) use packed::lay_over;
 pub(crate) use v1::{EndRecord, OwnerRecord, Role, SessionRecord, SlidingRecord, TombstoneRecord};
-pub(in crate::snapshot) use v1::{MAX_STAMP, Text};
 pub(super) use v1::{HeaderRecord, TrailerRecord};
+pub(in crate::snapshot) use v1::{MAX_STAMP, Text};
 pub(super) use view::{HeaderView, SessionView, TombstoneView};
 
 /// Checks a record by its rules; the error names every flaw, never a value.

@@ -29,6 +29,13 @@ pub(crate) struct ServeArgs {
     /// Time between two snapshots [default: 60s].
     #[arg(long, value_name = "TIME")]
     snapshot_every: Option<String>,
+    /// When a change is on disk: with the next snapshot, in a journal soon (journal), or before it is answered (commit)
+    /// [default: journal].
+    #[arg(long, value_name = "LEVEL")]
+    durability: Option<String>,
+    /// Time between two writes of the journal, which a crash may lose; for journal alone [default: 1s].
+    #[arg(long, value_name = "TIME")]
+    flush_every: Option<String>,
     /// Format of snapshots: bincode or json [default: bincode].
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
@@ -93,6 +100,8 @@ impl ServeArgs {
             ("metrics-addr", one(self.metrics_addr)),
             ("snapshots", one(self.snapshots)),
             ("snapshot-every", one(self.snapshot_every)),
+            ("durability", one(self.durability)),
+            ("flush-every", one(self.flush_every)),
             ("format", one(self.format)),
             ("idle-timeout", one(self.idle_timeout)),
             ("max-lifetime", one(self.max_lifetime)),

@@ -50,7 +50,9 @@ async fn import(args: &ImportArgs) -> Result<(ImportReport, Option<PathBuf>), Fa
     }
     let service = builder.start().await.map_err(|error| match error {
         StartError::Locked(folder) => Failure::InUse(folder),
-        StartError::Newer { .. } | StartError::NoneValid(_) => Failure::State(error.into()),
+        StartError::Newer { .. } | StartError::NoneValid(_) | StartError::JournalAlone(_) => {
+            Failure::State(error.into())
+        }
         other => Failure::while_doing("opening the snapshots folder")(other),
     })?;
     for (path, problem) in &service.restored().skipped {

@@ -16,6 +16,8 @@ pub(crate) const NAMES: &[&str] = &[
     "allowed-origin",
     "at-capacity",
     "auth",
+    "durability",
+    "flush-every",
     "format",
     "idle-timeout",
     "log",

@@ -26,6 +26,7 @@ pub(super) enum Code {
     OutOfRange,
     Overloaded,
     ShuttingDown,
+    NotDurable,
     Internal,
 }
 
@@ -47,6 +48,7 @@ impl Code {
             Self::OutOfRange => "out_of_range",
             Self::Overloaded => "overloaded",
             Self::ShuttingDown => "shutting_down",
+            Self::NotDurable => "not_durable",
             Self::Internal => "internal",
         }
     }
@@ -136,6 +138,7 @@ impl Failure {
             CreateError::Id(error @ IdError::Name { .. }) => Self::argument("name", error),
             CreateError::Overloaded(met) => Self::overloaded(met),
             CreateError::Stopping => Self::stopping(),
+            CreateError::NotDurable(_) => Self::not_durable(),
             other => Self::new(Code::InvalidArgument, format!("No session was created: {other}.")),
         }
     }
@@ -148,10 +151,19 @@ impl Failure {
             UpdateError::LimitExceeded(limit) => Self::limit(limit),
             UpdateError::Overloaded { met, .. } => Self::overloaded(met),
             UpdateError::Stopping => Self::stopping(),
+            UpdateError::NotDurable(_) => Self::not_durable(),
             UpdateError::Conflict(conflict) => Self::new(Code::Conflict, format!("{conflict}. Nothing was written."))
                 .with("revision", conflict.current.get()),
             _ => Self::internal("the update could not be run"),
         }
+    }
+
+    /// The disk takes nothing: what was asked for would not last.
+    fn not_durable() -> Self {
+        Self::new(
+            Code::NotDurable,
+            "The server cannot write to its disk, so what was asked for would not last. Reads work; tell whoever runs the server, and try again later.",
+        )
     }
 
     /// A key or a value that was refused.

@@ -83,7 +83,9 @@ fn agrees(seed: u64, runs: u64, bugs: &[Bug]) -> Verdict {
             let durability = LEVELS[case as usize % LEVELS.len()];
             match run(&steps, durability, bugs) {
                 Ok(tally) => tally.into_iter().for_each(|(what, count)| *total.entry(what).or_default() += count),
-                Err(found) => return Err(format!("case {case}, {durability:?}: {}", shrink(steps, found, durability, bugs))),
+                Err(found) => {
+                    return Err(format!("case {case}, {durability:?}: {}", shrink(steps, found, durability, bugs)));
+                }
             }
         }
         Ok(total)

@@ -32,10 +32,13 @@ impl Folder {
     /// # Errors
     /// [`WriteError::Io`] when the folder cannot be listed, [`WriteError::Exhausted`] when there is none.
     pub(crate) fn next_generation(&self) -> Result<u64, WriteError> {
-        let list = |source| WriteError::Io { step: "list the folder", source };
-        let snapshot = self.generations().map_err(list)?.first().map_or(0, |file| file.number);
-        let journal = self.journals().map_err(list)?.last().map_or(0, |file| file.generation);
-        let highest = snapshot.max(journal);
+        let listed =
+            self.layer.list(&self.path).map_err(|source| WriteError::Io { step: "list the folder", source })?;
+        let numbers = listed.iter().filter_map(|listed| match Name::of(&listed.name) {
+            Some(Name::Generation(number, _) | Name::Journal(number, _)) => Some(number),
+            _ => None,
+        });
+        let highest = numbers.max().unwrap_or_default();
         highest.checked_add(1).ok_or(WriteError::Exhausted { highest })
     }
 
@@ -50,7 +53,8 @@ impl Folder {
         created_at: u64,
     ) -> Result<JournalWriter, WriteError> {
         let io = |step| move |source| WriteError::Io { step, source };
-        let of = self.journals().map_err(io("list the folder"))?.into_iter().rfind(|file| file.generation == generation);
+        let of =
+            self.journals().map_err(io("list the folder"))?.into_iter().rfind(|file| file.generation == generation);
         let segment = of.map_or(0, |last| last.segment + 1);
         let mut salt = [0; 4];
         getrandom::fill(&mut salt).map_err(|error| io("get random bytes")(error.into()))?;
@@ -69,16 +73,14 @@ impl Folder {
         })
     }
 
-    /// Removes the journals of generations before this one.
+    /// Removes the journals of generations before this one; how many.
     ///
     /// # Errors
     /// [`io::Error`] of the first step that failed; what was to be removed after it is still there.
-    pub(super) fn remove_journals_before(&self, generation: u64) -> io::Result<()> {
+    pub(super) fn remove_journals_before(&self, generation: u64) -> io::Result<usize> {
         let old: Vec<_> = self.journals()?.into_iter().filter(|file| file.generation < generation).collect();
-        for file in &old {
-            self.layer.remove(&file.path)?;
-        }
-        if old.is_empty() { Ok(()) } else { self.layer.sync_folder(&self.path) }
+        old.iter().try_for_each(|file| self.layer.remove(&file.path))?;
+        Ok(old.len())
     }
 }
 

@@ -33,11 +33,12 @@ impl Folder {
             self.layer.remove(&file.path)?;
             valid.remove(&file.path);
         }
-        if !removed.is_empty() {
+        let journals = match found.last() {
+            Some(oldest) => self.remove_journals_before(oldest.number)?,
+            None => 0,
+        };
+        if !removed.is_empty() || journals > 0 {
             self.layer.sync_folder(&self.path)?;
-        }
-        if let Some(oldest) = found.last() {
-            self.remove_journals_before(oldest.number)?;
         }
         Ok(removed)
     }

@@ -97,8 +97,10 @@ impl Head {
         if !head.starts_with(&MARK) || crc32c::crc32c_append(salt, told) != u32::from_le_bytes(*sum) {
             return None;
         }
-        let short = |at: usize| head.get(at..).and_then(|rest| rest.first_chunk()).map(|bytes| u32::from_le_bytes(*bytes));
-        let long = |at: usize| head.get(at..).and_then(|rest| rest.first_chunk()).map(|bytes| u64::from_le_bytes(*bytes));
+        let short =
+            |at: usize| head.get(at..).and_then(|rest| rest.first_chunk()).map(|bytes| u32::from_le_bytes(*bytes));
+        let long =
+            |at: usize| head.get(at..).and_then(|rest| rest.first_chunk()).map(|bytes| u64::from_le_bytes(*bytes));
         Some(Self { length: short(4)?, number: long(8)?, written_at: long(16)?, checksum: short(24)? })
     }
 }

@@ -114,7 +114,11 @@ impl Latest {
         let later = |whole: &&SessionRecord| held.is_none_or(|held| held.revision <= whole.revision);
         let whole = self.whole.as_ref().filter(later);
         let Some(start) = whole.cloned().or_else(|| held.map(SessionRef::owned)) else {
-            return if self.deltas.is_empty() { Ok(None) } else { Err("a change stands without its session".to_owned()) };
+            return if self.deltas.is_empty() {
+                Ok(None)
+            } else {
+                Err("a change stands without its session".to_owned())
+            };
         };
         let mut record = lay_over(start, &self.deltas)?;
         if let Some(touch) = &self.touch

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::{EntriesCodec, EntryRecord, SessionRecord};
-use crate::snapshot::DeltaRecord;
 use crate::error::Revision;
+use crate::snapshot::DeltaRecord;
 use crate::state::{Entries, Expiry, Json, NewEntry};
 use crate::time::{Timestamp, micros};
 
@@ -57,7 +57,10 @@ fn pack(records: Vec<EntryRecord>) -> Result<Vec<u8>, String> {
 }
 
 /// A session with what changed in it since: each change lies on a revision from its base on.
-pub(in crate::snapshot) fn lay_over(mut record: SessionRecord, deltas: &[DeltaRecord]) -> Result<SessionRecord, String> {
+pub(in crate::snapshot) fn lay_over(
+    mut record: SessionRecord,
+    deltas: &[DeltaRecord],
+) -> Result<SessionRecord, String> {
     let mut entries: Option<Entries> = None;
     for delta in deltas {
         let DeltaRecord { base, session, removed } = delta;

@@ -246,5 +246,5 @@ fn each_step_is_durable_before_the_next_one_depends_on_it() {
     }
     steps.made.lock().clear();
     folder.retain(1).unwrap();
-    assert_eq!(*steps.made.lock(), ["list", "remove", "sync folder"]);
+    assert_eq!(*steps.made.lock(), ["list", "remove", "list", "sync folder"]);
 }
