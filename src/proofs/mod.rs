@@ -20,6 +20,7 @@ mod linearizable;
 mod model;
 mod one_slot;
 mod panics;
+mod poisoned;
 mod proving;
 mod races;
 mod random;

@@ -37,6 +37,8 @@ pub(crate) use export::write_new;
 pub(crate) use folder::{Folder, Found, GenerationFile, generations};
 pub(crate) use journal::{Chain, Cut, DeltaRecord, Frame, JournalItem, JournalWriter, Replay, TouchRecord};
 pub(crate) use layer::{FileLayer, StdLayer};
+#[cfg(test)]
+pub(crate) use layer::{LayerFile, Listed, Lock};
 pub(crate) use reader::{Item, ReadOptions, header, lanes, read, read_on_all_cores, verify};
 pub(crate) use record::{
     EndRecord, OwnerRecord, Role, SessionRecord, SessionRef, SlidingRecord, TombstoneRecord, entries_codec,

@@ -6,6 +6,7 @@ mod faults;
 mod fixture;
 mod folder;
 mod golden;
+mod journal;
 mod lanes;
 mod records;
 mod round_trip;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::marks::Changed;
 use crate::actor::core::Core;
 use crate::actor::image;
 use crate::actor::planted::Bug;
@@ -11,9 +10,14 @@ use crate::snapshot::{DeltaRecord, Frame, JournalItem, RecordError, SlidingRecor
 use crate::state::Committed;
 
 /// A session that has changed, as it is now; nothing of one that has ended.
-pub(super) fn changed(core: &Core, frame: &mut Frame, changed: &Changed) -> Result<(), RecordError> {
-    match changed.slot.peek() {
-        Some(committed) => session(core, frame, &changed.slot, &committed, changed.base.as_ref()),
+pub(super) fn changed(
+    core: &Core,
+    frame: &mut Frame,
+    slot: &Slot,
+    base: Option<&Arc<Committed>>,
+) -> Result<(), RecordError> {
+    match slot.peek() {
+        Some(committed) => session(core, frame, slot, &committed, base),
         None => Ok(()),
     }
 }

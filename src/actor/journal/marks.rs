@@ -61,7 +61,7 @@ impl Marks {
 
     /// What has changed. From here on a change is noted anew: look at the sessions afterwards.
     pub(super) fn take_changed(&self) -> Pile<Changed> {
-        let mut all = Pile(Vec::new());
+        let mut all = Pile::default();
         self.changed.iter().for_each(|place| all.append(&mut place.lock()));
         all.iter().for_each(|changed| changed.slot.unmark_changed());
         all
@@ -69,14 +69,14 @@ impl Marks {
 
     /// What was used, in the same way.
     pub(super) fn take_touched(&self) -> Pile<Arc<Slot>> {
-        let mut all = Pile(Vec::new());
+        let mut all = Pile::default();
         self.touched.iter().for_each(|place| all.append(&mut place.lock()));
         all.iter().for_each(|slot| slot.unmark_touched());
         all
     }
 
     pub(super) fn take_buried(&self) -> Pile<Tombstone> {
-        std::mem::replace(&mut *self.buried.lock(), Pile(Vec::new()))
+        std::mem::take(&mut *self.buried.lock())
     }
 }
 
@@ -86,6 +86,12 @@ fn place(slot: &Slot) -> usize {
 
 /// A list that never moves what is in it.
 pub(super) struct Pile<T>(Vec<Vec<T>>);
+
+impl<T> Default for Pile<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
 
 impl<T> Pile<T> {
     fn push(&mut self, item: T) {
@@ -99,7 +105,7 @@ impl<T> Pile<T> {
         }
     }
 
-    fn append(&mut self, other: &mut Self) {
+    pub(super) fn append(&mut self, other: &mut Self) {
         self.0.append(&mut other.0);
     }
 

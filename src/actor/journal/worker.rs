@@ -11,7 +11,9 @@ use super::{Pending, Shared, Work, items};
 use crate::actor::core::Core;
 use crate::actor::image;
 use crate::actor::planted::Bug;
+use crate::actor::slot::Slot;
 use crate::actor::snapshotter::Held;
+use crate::actor::tombstones::Tombstone;
 use crate::error::NotDurable;
 use crate::snapshot::{Frame, JournalItem, JournalWriter, WriteError};
 
@@ -42,8 +44,11 @@ pub(super) struct Worker {
     frame: Frame,
     /// The first frame that is not known to be durable.
     durable: u64,
-    /// Since a fault, whether the journal goes on in another file: what is noted since then must be kept.
-    moved_on: bool,
+    /// What was taken from the marks and is not durable yet.
+    ends: Pile<Tombstone>,
+    changed: Pile<Changed>,
+    /// Whether some of it was on its way when a write failed: what is known of it is not what it was changed from.
+    behind: bool,
     /// Whether a snapshot was asked for, for the size of this file.
     asked: bool,
 }
@@ -59,7 +64,9 @@ impl Worker {
             writer,
             frame: Frame::new(),
             durable,
-            moved_on: true,
+            ends: Pile::default(),
+            changed: Pile::default(),
+            behind: false,
             asked: false,
         }
     }
@@ -126,9 +133,7 @@ impl Worker {
             let rotated = self.rotate(&core, &folder);
             drop(told.send(rotated));
         }
-        if self.poisoned() {
-            self.forget();
-        } else {
+        if !self.poisoned() {
             self.after(&core);
         }
         ControlFlow::Continue(())
@@ -140,13 +145,30 @@ impl Worker {
 
     /// Ends, changes and commits, in an order in which the last word on a session comes last.
     fn write(&mut self, core: &Core, commits: &[Pending]) -> Result<(), Fault> {
-        let buried = self.shared.marks.take_buried();
-        for tombstone in buried.iter().filter(|_| !core.planted(Bug::TombstoneNotJournaled)) {
+        self.ends.append(&mut self.shared.marks.take_buried());
+        self.changed.append(&mut self.shared.marks.take_changed());
+        let (ends, changed) = (std::mem::take(&mut self.ends), std::mem::take(&mut self.changed));
+        let written = self.write_all(core, &ends, &changed, commits);
+        self.behind = written.is_err();
+        if self.behind {
+            // Bounded as the marks are: each session is there once, or ended once.
+            (self.ends, self.changed) = (ends, changed);
+        }
+        written
+    }
+
+    fn write_all(
+        &mut self,
+        core: &Core,
+        ends: &Pile<Tombstone>,
+        changed: &Pile<Changed>,
+        commits: &[Pending],
+    ) -> Result<(), Fault> {
+        for tombstone in ends.iter().filter(|_| !core.planted(Bug::TombstoneNotJournaled)) {
             self.put(&JournalItem::Tombstone(image::bury(tombstone)))?;
         }
-        let changed: Pile<Changed> = self.shared.marks.take_changed();
-        for changed in changed.iter() {
-            items::changed(core, &mut self.frame, changed)?;
+        for Changed { slot, base } in changed.iter() {
+            items::changed(core, &mut self.frame, slot, base.as_ref().filter(|_| !self.behind))?;
             self.if_full()?;
         }
         for pending in commits {
@@ -161,6 +183,14 @@ impl Worker {
 
     fn touches(&mut self) -> Result<(), Fault> {
         let touched = self.shared.marks.take_touched();
+        let written = self.write_touched(&touched);
+        if written.is_err() {
+            touched.iter().for_each(|slot| self.shared.marks.touched(slot));
+        }
+        written
+    }
+
+    fn write_touched(&mut self, touched: &Pile<Arc<Slot>>) -> Result<(), Fault> {
         for slot in touched.iter() {
             items::touched(&mut self.frame, slot)?;
             self.if_full()?;
@@ -198,7 +228,6 @@ impl Worker {
     /// would not tell again.
     fn poison(&mut self, core: &Core, fault: &Fault) -> NotDurable {
         self.frame.clear();
-        self.moved_on = false;
         self.shared.poisoned.store(true, Ordering::Release);
         core.telemetry.durable.set(0.0);
         core.telemetry.journal_failures.increment(1);
@@ -213,19 +242,7 @@ impl Worker {
         let number = folder.next_generation()?;
         self.writer = folder.begin_journal(number, self.durable, core.clock.now().as_micros())?;
         self.asked = false;
-        if self.poisoned() && !self.moved_on {
-            // The walk finds what was noted so far.
-            self.forget();
-            self.moved_on = true;
-        }
         Ok(number)
-    }
-
-    /// Lets go of what was noted while nothing can be written.
-    fn forget(&mut self) {
-        if !self.moved_on {
-            drop((self.shared.marks.take_buried(), self.shared.marks.take_changed(), self.shared.marks.take_touched()));
-        }
     }
 
     /// What nobody waits for.

@@ -32,6 +32,8 @@ pub(crate) use chain::{Chain, Cut, chain};
 pub(crate) use frame::Frame;
 pub(crate) use header::JournalHeader;
 pub(crate) use latest::Replay;
+#[cfg(test)]
+pub(in crate::snapshot) use reader::{Rest, read};
 pub(crate) use records::{DeltaRecord, JournalItem, TouchRecord};
 pub(crate) use writer::JournalWriter;
 

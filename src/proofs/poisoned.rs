@@ -1,0 +1,186 @@
+//! A disk that fails takes nothing on credit: from the first failed write on updates are refused, reads go on, and a
+//! snapshot into a healthy folder heals.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use super::hand::{folder, paused};
+use crate::actor::planted::DISK;
+use crate::config::{DEFAULT_FLUSH_EVERY as FLUSH_EVERY, Durability};
+use crate::error::{CreateError, NotDurable, UpdateError};
+use crate::owner::Owner;
+use crate::principal::Principal;
+use crate::service::SessionService;
+use crate::snapshot::{FileLayer, LayerFile, Listed, Lock, StdLayer};
+
+/// How a disk fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Fault {
+    None,
+    Write,
+    Sync,
+    Full,
+}
+
+/// The machine's file system, which fails from when it is told to, in every file.
+#[derive(Clone, Default)]
+struct Failing(Arc<AtomicU8>);
+
+struct FailingFile(Failing, Box<dyn LayerFile>);
+
+impl Failing {
+    fn set(&self, fault: Fault) {
+        self.0.store(fault as u8, Ordering::SeqCst);
+    }
+
+    fn check(&self, writes: bool) -> io::Result<()> {
+        match (self.0.load(Ordering::SeqCst), writes) {
+            (fault, true) if fault == Fault::Write as u8 => Err(io::Error::other("planted: the write failed")),
+            (fault, true) if fault == Fault::Full as u8 => Err(io::ErrorKind::StorageFull.into()),
+            (fault, false) if fault == Fault::Sync as u8 => Err(io::Error::other("planted: the sync failed")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl FileLayer for Failing {
+    fn create_folder(&self, folder: &Path) -> io::Result<()> {
+        StdLayer.create_folder(folder)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
+        StdLayer.lock(path)
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<Listed>> {
+        StdLayer.list(folder)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn LayerFile>> {
+        Ok(Box::new(FailingFile(self.clone(), StdLayer.create(path)?)))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read + Send>> {
+        StdLayer.open(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        StdLayer.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        StdLayer.remove(path)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.check(false)?;
+        StdLayer.sync_folder(folder)
+    }
+}
+
+impl io::Write for FailingFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.check(true)?;
+        self.1.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.1.flush()
+    }
+}
+
+impl LayerFile for FailingFile {
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.check(false)?;
+        self.1.sync()
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.0.check(true) {
+            // Some of it may be there.
+            self.1.write_at(offset, &bytes[..bytes.len() / 2])?;
+            return Err(error);
+        }
+        self.1.write_at(offset, bytes)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        self.0.check(false)?;
+        self.1.sync_data()
+    }
+}
+
+async fn start(folder: &Path, disk: &Failing, durability: Durability) -> (SessionService, Owner) {
+    let builder = SessionService::builder()
+        .snapshots(folder.join("snapshots"))
+        .snapshot_every(Duration::from_secs(1_000_000))
+        .durability(durability);
+    let service = DISK.scope(Arc::new(disk.clone()), builder.start()).await.unwrap();
+    let owner = service.owner(&Principal::new("https://id.example", "alice"));
+    (service, owner)
+}
+
+/// What a failed disk does to a service, and what heals it.
+async fn fails_and_heals(fault: Fault, durability: Durability) {
+    let (place, disk) = (folder(), Failing::default());
+    let (service, owner) = start(place.path(), &disk, durability).await;
+    let bucket = owner.bucket().await.unwrap();
+    let doomed = owner.create(Default::default()).await.unwrap();
+    bucket.increment("n", 1).await.unwrap();
+    tokio::time::sleep(2 * FLUSH_EVERY).await;
+    disk.set(fault);
+    let before = bucket.read().unwrap().revision();
+    let failed = bucket.increment("n", 10).await;
+    if durability == Durability::Commit {
+        assert!(matches!(failed, Err(UpdateError::NotDurable(NotDurable))), "{failed:?}");
+        assert_eq!(bucket.read().unwrap().revision(), before, "nobody sees what is not on disk");
+    } else {
+        failed.unwrap();
+        tokio::time::sleep(2 * FLUSH_EVERY).await;
+    }
+    assert!(!service.is_durable());
+    let seen = bucket.get::<i64>("n").unwrap();
+    // It does not heal by itself, be the disk as good as new.
+    for healthy in [false, true] {
+        if healthy {
+            disk.set(Fault::None);
+        } else {
+            assert!(service.snapshot().await.is_err(), "{fault:?}");
+        }
+        tokio::time::sleep(10 * FLUSH_EVERY).await;
+        assert!(matches!(bucket.increment("n", 100).await, Err(UpdateError::NotDurable(_))));
+        assert!(matches!(owner.create(Default::default()).await, Err(CreateError::NotDurable(_))));
+        assert_eq!(bucket.get::<i64>("n").unwrap(), seen, "reads go on");
+    }
+    assert!(matches!(doomed.close().await, Err(CreateError::NotDurable(_))));
+    service.snapshot().await.unwrap();
+    assert!(service.is_durable());
+    assert_eq!(bucket.increment("n", 1_000).await.unwrap().value, seen.unwrap() + 1_000);
+    tokio::time::sleep(2 * FLUSH_EVERY).await;
+    drop(service);
+    for life in 0..2 {
+        let (service, owner) = start(place.path(), &disk, durability).await;
+        assert_eq!(service.restored().degraded(), life == 1);
+        let bucket = owner.bucket().await.unwrap();
+        assert_eq!(bucket.get::<i64>("n").unwrap(), Some(seen.unwrap() + 1_000), "{fault:?} {durability:?} {life}");
+        assert!(owner.open(doomed.id().as_str()).await.is_err(), "what ended meanwhile stays ended");
+        drop(service);
+        // The same by way of what was written before the fault: the failed frame must count for nothing there.
+        let newest = std::fs::read_dir(place.path().join("snapshots")).unwrap().map(|file| file.unwrap().path());
+        let newest = newest.filter(|path| path.extension().is_some_and(|extension| extension == "bin")).max();
+        std::fs::write(newest.unwrap(), b"damaged").unwrap();
+    }
+}
+
+#[test]
+fn a_failed_write_is_told_and_never_tried_again() {
+    for fault in [Fault::Write, Fault::Sync, Fault::Full] {
+        for durability in [Durability::Commit, Durability::JOURNAL] {
+            paused(fails_and_heals(fault, durability));
+        }
+    }
+}
