@@ -173,7 +173,11 @@ impl Telemetry {
             journal_seconds: metrics::histogram!("sessile_journal_write_duration_seconds"),
             journal_bytes: metrics::gauge!("sessile_journal_size_bytes"),
             journal_failures: metrics::counter!("sessile_journal_failures_total"),
-            durable: metrics::gauge!("sessile_durable"),
+            durable: {
+                let durable = metrics::gauge!("sessile_durable");
+                durable.set(1.0);
+                durable
+            },
             restore_degraded: metrics::gauge!("sessile_restore_degraded"),
             owner_mismatch: metrics::counter!("sessile_owner_mismatch_total"),
         }

@@ -56,7 +56,6 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(core: &Arc<Core>, shared: Arc<Shared>, folder: Held, writer: JournalWriter) -> Self {
         let durable = writer.next_frame();
-        core.telemetry.durable.set(1.0);
         Self {
             core: Arc::downgrade(core),
             shared,
