@@ -103,6 +103,9 @@ fn announce(
     writeln!(out, "  metrics   http://{metrics}/metrics (also /healthz and /readyz)")?;
     writeln!(out, "  callers   {callers}")?;
     writeln!(out, "  snapshots {}", options.snapshots.display())?;
+    if let Some(keys) = &options.keys {
+        writeln!(out, "  sealed    under key {}", keys.writing())?;
+    }
     writeln!(out, "  restored  {restored}")?;
     out.flush()
 }

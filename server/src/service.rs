@@ -30,7 +30,7 @@ pub(crate) struct Sessions {
 /// `Failure::State` for state files that are refused; they are as they were.
 pub(crate) async fn start(options: &ServeOptions) -> Result<Sessions, Failure> {
     let clock = Clock::system();
-    let builder = SessionService::builder()
+    let mut builder = SessionService::builder()
         .clock(clock.clone())
         .idle_timeout(options.idle_timeout)
         .max_lifetime(options.max_lifetime)
@@ -40,13 +40,23 @@ pub(crate) async fn start(options: &ServeOptions) -> Result<Sessions, Failure> {
         .snapshots(&options.snapshots)
         .snapshot_every(options.snapshot_every)
         .format(options.format)
+        .compress(options.compress)
         .start_empty(options.start_empty);
+    if let Some(keys) = &options.keys {
+        builder = builder.keys(keys.clone());
+    }
     let service = builder.start().await.map_err(|error| match error {
-        StartError::Newer { .. } | StartError::NoneValid(_) => Failure::State(error.into()),
+        error if is_refusal(&error) => Failure::State(error.into()),
         other => Failure::while_doing("starting the session service")(other),
     })?;
     let lifetimes = Lifetimes { idle_timeout: options.idle_timeout, max_lifetime: options.max_lifetime };
     Ok(Sessions { service, server: StateServer::new(lifetimes, clock), mounted: OnceLock::new() })
+}
+
+/// Whether state files were refused, and are as they were.
+pub(crate) const fn is_refusal(error: &StartError) -> bool {
+    use StartError::{Newer, NoneValid, Sealed, Unbuilt};
+    matches!(error, Newer { .. } | Sealed { .. } | Unbuilt { .. } | NoneValid(_))
 }
 
 impl Core for Sessions {
@@ -110,6 +120,9 @@ fn restored(report: &RestoreReport) -> String {
     };
     for (path, problem) in &report.skipped {
         text = format!("{text}\n  damaged   {}: {problem}", path.display());
+    }
+    if report.unsealed {
+        text = format!("{text}\n  unsealed  that snapshot was not sealed; the next one is");
     }
     if let Some(behind) = report.clock_behind {
         text = format!("{text}\n  clock     {} s behind the snapshot's own time", behind.as_secs());

@@ -102,6 +102,8 @@ pub(crate) enum Bug {
     ErrorTellsId,
     /// Files hold the ids of anonymous sessions.
     FileTellsAnonymousId,
+    /// Files are written as if there were no keys.
+    FilesUnsealed,
 }
 
 #[cfg(not(test))]

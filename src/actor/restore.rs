@@ -37,6 +37,8 @@ pub struct RestoreReport {
     pub skipped: Vec<(PathBuf, String)>,
     /// Whether files were there and the service was told to start without them.
     pub started_empty: bool,
+    /// Whether that file was not sealed though the service has keys. The next snapshot is; it follows soon.
+    pub unsealed: bool,
     /// How far the wall clock is behind the file's own time, if it is.
     pub clock_behind: Option<Duration>,
 }
@@ -75,6 +77,15 @@ pub(crate) fn restore(core: &Core, folder: &Folder, start_empty: bool) -> Result
     if let Some(behind) = report.clock_behind {
         tracing::warn!(seconds = behind.as_secs(), "the wall clock is behind the time of the snapshot");
     }
+    report.unsealed = taken.seal == Seal::Missing;
+    if report.unsealed {
+        let path = file.path.display();
+        tracing::warn!(%path, "the snapshot is not sealed, so anybody could have written it; the next one is sealed");
+    }
+    if taken.seal != Seal::AsAsked {
+        // Files that are behind: the next snapshot seals all of it under the key that writes.
+        core.changed();
+    }
     taken.settle(core, now, &mut report);
     report.file = Some(file.path);
     Ok(report)
@@ -82,7 +93,13 @@ pub(crate) fn restore(core: &Core, folder: &Folder, start_empty: bool) -> Result
 
 /// Reads a file, checks all of it and enters its sessions; of a file that is refused nothing stays.
 fn take(core: &Core, folder: &Folder, file: &GenerationFile, now: Timestamp) -> Result<Taken, FileError> {
-    let saved_at = Timestamp::from_micros(header(&mut folder.open_file(file)?)?.created_at);
+    let mut opened = folder.open_file(file)?;
+    let seal = match opened.is_behind(&core.config.wrap) {
+        false => Seal::AsAsked,
+        true if opened.sealed_under().is_none() => Seal::Missing,
+        true => Seal::Behind,
+    };
+    let saved_at = Timestamp::from_micros(header(&mut opened)?.created_at);
     let options = ReadOptions { entries: entries_codec(), accept_edited: false };
     let mut crews: Vec<_> = (0..lanes()).map(|_| Crew::new(core, saved_at, now)).collect();
     let builders = crews.iter_mut().map(|crew| |item: Item<'_>| crew.build(item)).collect();
@@ -107,12 +124,23 @@ fn take(core: &Core, folder: &Folder, file: &GenerationFile, now: Timestamp) -> 
         return Err(error);
     }
     let sessions = crews.into_iter().map(|crew| crew.enter(core)).sum();
-    Ok(Taken { saved_at, due, tombstones, sessions })
+    Ok(Taken { saved_at, seal, due, tombstones, sessions })
+}
+
+/// How a file is sealed, beside how the next one will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seal {
+    AsAsked,
+    /// Under an older key.
+    Behind,
+    /// Not at all, though there are keys.
+    Missing,
 }
 
 /// What was entered from a file, and what is to be settled once all of it is known to be right.
 struct Taken {
     saved_at: Timestamp,
+    seal: Seal,
     /// In the registry, counted nowhere: their deadline has passed.
     due: Vec<Arc<Slot>>,
     /// They come last in the file and have the last word.

@@ -51,6 +51,29 @@ pub enum StartError {
         /// The newest version that is read here.
         supported: u32,
     },
+    /// The newest file is sealed under a key that was not given.
+    #[error(
+        "{} is sealed under key {key}, which is not among the keys given; name a key file that holds it, move the file away, \
+         or start empty",
+        file.display()
+    )]
+    Sealed {
+        /// The file.
+        file: PathBuf,
+        /// The name of the key.
+        key: String,
+    },
+    /// The newest file is of a kind that this build cannot read.
+    #[error(
+        "{} needs the feature `{feature}`, which this build lacks; use a build that has it, move the file away, or start empty",
+        file.display()
+    )]
+    Unbuilt {
+        /// The file.
+        file: PathBuf,
+        /// The feature.
+        feature: &'static str,
+    },
     /// Files are there and none can be used.
     #[error("none of the {} snapshot files can be used; move them away or start empty: {}", .0.len(), listed(.0))]
     NoneValid(Vec<(PathBuf, String)>),
@@ -108,7 +131,7 @@ pub(super) async fn start(builder: Builder) -> Result<(Arc<Core>, SupervisorRef,
 async fn open(core: &Arc<Core>, options: &SnapshotOptions) -> Result<(Folder, RestoreReport), StartError> {
     let (opening, options, layer) = (Arc::clone(core), options.clone(), planted::disk());
     let opened = core.blocking(move || {
-        let folder = Folder::open(options.folder.clone(), layer, entries_codec())?;
+        let folder = Folder::open(options.folder.clone(), layer, entries_codec())?.wrapped(opening.wrap());
         let restored = restore(&opening, &folder, options.start_empty)?;
         Ok::<_, StartError>((folder, restored))
     });
@@ -147,6 +170,8 @@ impl From<RestoreError> for StartError {
     fn from(error: RestoreError) -> Self {
         match error {
             RestoreError::Newer { path, found, supported } => Self::Newer { file: path, found, supported },
+            RestoreError::Sealed { path, key } => Self::Sealed { file: path, key },
+            RestoreError::Unbuilt { path, feature } => Self::Unbuilt { file: path, feature },
             RestoreError::NoneValid { skipped } => {
                 Self::NoneValid(skipped.into_iter().map(|(file, error)| (file.path, error.to_string())).collect())
             }

@@ -9,3 +9,5 @@ mod golden;
 mod lanes;
 mod records;
 mod round_trip;
+#[cfg(feature = "seal")]
+mod sealed;

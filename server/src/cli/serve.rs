@@ -32,6 +32,14 @@ pub(crate) struct ServeArgs {
     /// Format of snapshots: bincode or json [default: bincode].
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
+    /// Compresses snapshots.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    compress: Option<String>,
+    /// Seals snapshots under the first key of this file, of 64 hex digits a line, and opens them with any of them.
+    ///
+    /// SESSILE_KEY holds a key itself.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<String>,
     /// Ends a session that nobody used for so long, or never [default: local 7d, tokens 24h, anonymous 30m].
     #[arg(long, value_name = "TIME")]
     idle_timeout: Option<String>,
@@ -94,6 +102,8 @@ impl ServeArgs {
             ("snapshots", one(self.snapshots)),
             ("snapshot-every", one(self.snapshot_every)),
             ("format", one(self.format)),
+            ("compress", one(self.compress)),
+            ("key-file", one(self.key_file)),
             ("idle-timeout", one(self.idle_timeout)),
             ("max-lifetime", one(self.max_lifetime)),
             ("sweep-every", one(self.sweep_every)),
