@@ -133,6 +133,8 @@ fn as_json(name: &str, held: &Inspection) -> Value {
         "file": name,
         "header": header_json(&file.header),
         "bytes": file.bytes,
+        "sealed_under": file.sealed_under,
+        "compressed": file.compressed,
         "restorable": file.is_restorable(),
         "ended": file.ended,
         "refused": { "count": file.refused, "findings": findings.collect::<Vec<_>>() },
