@@ -35,9 +35,7 @@ pub(crate) struct ServeArgs {
     /// Compresses snapshots.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     compress: Option<String>,
-    /// Seals snapshots under the first key of this file, of 64 hex digits a line, and opens them with any of them.
-    ///
-    /// SESSILE_KEY holds a key itself.
+    /// Seals snapshots under the first key of this file (64 hex digits a line), opens them with any; SESSILE_KEY is a key.
     #[arg(long, value_name = "FILE")]
     key_file: Option<String>,
     /// Ends a session that nobody used for so long, or never [default: local 7d, tokens 24h, anonymous 30m].
