@@ -42,6 +42,7 @@ pub(crate) enum FileError {
     },
     /// The file is sealed under a key that was not given: whether it is whole is not known.
     #[error("the file is sealed under key {key}, which is not among the keys given; name a key file that holds it")]
+    #[cfg_attr(not(feature = "seal"), allow(dead_code, reason = "this build has no keys"))]
     Sealed {
         /// The name of the key.
         key: String,

@@ -47,7 +47,7 @@ use crate::config::Wrap;
 use frames::Framer;
 #[cfg(feature = "seal")]
 #[allow(unused_imports, reason = "for journals, which are built on it")]
-pub(crate) use journal::{JournalSeal, UnknownKey};
+pub(crate) use journal::{Changed, JournalSeal, SALT_BYTES, UnknownKey};
 pub(crate) use open::{Opened, open};
 
 /// The version of the container that is written, and the newest that is read.
@@ -57,6 +57,7 @@ pub(super) const MAGIC: [u8; 8] = *b"\xa5SESSEAL";
 /// The bytes of a part: as many as a block of the binary format has.
 pub(super) const PART_BYTES: usize = 256 << 10;
 /// The most that a part may be larger than it is packed.
+#[cfg(feature = "zstd")]
 const MOST_EXPANSION: usize = 1_024;
 
 /// Writes a file with what `fill` puts in, wrapped as asked; the summary then tells the bytes of all of it.

@@ -8,7 +8,9 @@ use {
     chacha20poly1305::{KeyInit, XChaCha20Poly1305},
 };
 
-use super::head::{HEAD_BYTES, Head, Sealing};
+#[cfg(feature = "seal")]
+use super::head::{HEAD_BYTES, NONCE_BYTES};
+use super::head::{Head, Sealing};
 use crate::config::Wrap;
 use crate::snapshot::FileError;
 
@@ -31,7 +33,7 @@ impl Guard {
         #[cfg(feature = "seal")]
         if let Some(keys) = &wrap.keys {
             let key = keys.first().ok_or_else(|| io::Error::other("the ring holds no key"))?;
-            let mut nonce = [0; super::head::NONCE_BYTES];
+            let mut nonce = [0; NONCE_BYTES];
             getrandom::fill(&mut nonce).map_err(|error| io::Error::other(error.to_string()))?;
             let head = Head { sealing: Sealing::Key { id: key.id().0, nonce }, ..plain };
             return Ok((head, Self::sealed(key, &nonce, head.bytes())));
@@ -59,7 +61,7 @@ impl Guard {
     }
 
     #[cfg(feature = "seal")]
-    fn sealed(key: &crate::keys::Key, nonce: &[u8; super::head::NONCE_BYTES], head: [u8; HEAD_BYTES]) -> Self {
+    fn sealed(key: &crate::keys::Key, nonce: &[u8; NONCE_BYTES], head: [u8; HEAD_BYTES]) -> Self {
         let cipher = XChaCha20Poly1305::new(key.secret().into());
         Self::Sealed(Box::new(StreamBE32::from_aead(cipher, nonce.into())), head)
     }

@@ -19,7 +19,7 @@ pub(crate) struct JournalSeal {
     salt: [u8; SALT_BYTES],
 }
 
-/// The key of a journal is not in the ring, by its name; or a frame is not the one that was sealed.
+/// The key of a journal is not in the ring.
 #[derive(Debug, thiserror::Error)]
 #[error("the journal is sealed under key {0}, which is not among the keys given; name a key file that holds it")]
 pub(crate) struct UnknownKey(pub(crate) KeyId);

@@ -1,6 +1,8 @@
 //! The container by itself: every byte counts, no frame can be moved, and nothing unpacks past its cap.
 
-use std::io::{self, Read, Write};
+#![allow(unused_mut, clippy::vec_init_then_push, clippy::needless_update, reason = "builds differ in what they have")]
+
+use std::io::Read;
 
 use super::*;
 use crate::config::Format;
@@ -163,6 +165,51 @@ fn no_frame_can_be_left_out_repeated_swapped_or_taken_from_another_file() {
             refused("with something after it", &[one.concat(), more.to_vec()]);
         }
     }
+}
+
+#[test]
+fn a_frame_says_that_it_is_the_last_with_its_guard() {
+    for (name, wrap) in wraps() {
+        let mut frames = frames(&wrap_up(&bytes(3 * PART_BYTES), &wrap));
+        frames.truncate(2);
+        frames[1][3] |= 0x80;
+        let sum = crc32c::crc32c(&frames[1][..4]).to_le_bytes();
+        frames[1][4..8].copy_from_slice(&sum);
+        assert!(matches!(unwrapped(&frames.concat(), &wrap), Err(FileError::Damaged { .. })), "{name}");
+    }
+}
+
+/// What changes a file on purpose makes its checksums right again.
+#[cfg(feature = "seal")]
+#[test]
+fn a_changed_head_is_refused_though_its_checksums_are_right() {
+    let mut refused = 0;
+    for (name, wrap) in wraps().into_iter().filter(|(name, _)| name.starts_with("sealed")) {
+        let file = wrap_up(&bytes(90), &wrap);
+        for place in 16..48 {
+            for bit in 0..8 {
+                let mut changed = file.clone();
+                changed[place] ^= 1 << bit;
+                let sum = crc32c::crc32c(&changed[..48]).to_le_bytes();
+                changed[48..52].copy_from_slice(&sum);
+                match unwrapped(&changed, &wrap) {
+                    Err(FileError::Sealed { .. }) => assert!((20..28).contains(&place), "{name}, {place}"),
+                    Err(FileError::Damaged { detail, .. }) => refused += usize::from(detail.contains("does not open")),
+                    result => panic!("{name}, {place}: {result:?}"),
+                }
+            }
+        }
+        // As if nothing had been around it: what is associated with every frame is no help to whoever has no key.
+        let mut plain = file.clone();
+        plain[16] = 0;
+        plain[20..47].fill(0);
+        let sum = crc32c::crc32c(&plain[..48]).to_le_bytes();
+        plain[48..52].copy_from_slice(&sum);
+        assert!(matches!(unwrapped(&plain, &wrap), Err(FileError::Damaged { .. })));
+    }
+    // The nonce, and whether it is compressed, which the frames alone know.
+    let kinds = if cfg!(feature = "zstd") { 2 } else { 1 };
+    assert_eq!(refused, kinds * (19 * 8 + usize::from(cfg!(feature = "zstd"))));
 }
 
 #[test]
