@@ -25,7 +25,8 @@ pub struct KeyId(pub(crate) [u8; KEY_ID_BYTES]);
 /// One key, wiped when it is dropped.
 pub(crate) struct Key {
     id: KeyId,
-    secret: Zeroizing<[u8; KEY_BYTES]>,
+    /// In a place of its own: moved about, it would leave copies behind that nobody wipes.
+    secret: Box<Zeroizing<[u8; KEY_BYTES]>>,
 }
 
 /// The keys that files of state are sealed under: the first one writes, all of them read.
@@ -100,7 +101,7 @@ impl KeyRing {
 
 impl Key {
     fn parse(text: &str) -> Option<Self> {
-        let mut secret = Zeroizing::new([0; KEY_BYTES]);
+        let mut secret = Box::new(Zeroizing::new([0; KEY_BYTES]));
         if text.len() != 2 * KEY_BYTES {
             return None;
         }

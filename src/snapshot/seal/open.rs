@@ -90,12 +90,9 @@ impl<R> Opened<R> {
 impl<R: Read> Read for Opened<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let rest = self.part.get(self.at..).unwrap_or_default();
+            let mut rest = self.part.get(self.at..).unwrap_or_default();
             if !rest.is_empty() || buffer.is_empty() {
-                let length = rest.len().min(buffer.len());
-                for (to, from) in buffer.iter_mut().zip(rest) {
-                    *to = *from;
-                }
+                let length = rest.read(buffer)?;
                 self.at += length;
                 return Ok(length);
             }
@@ -105,11 +102,17 @@ impl<R: Read> Read for Opened<R> {
             }
             (self.at, frames.ended) = (0, true);
             self.part.clear();
-            // What went wrong once is not tried again: nothing comes after it.
-            frames.ended = frames.next(&mut self.input, &mut self.part).map_err(|error| match error {
-                FileError::Io { source } => source,
-                refused => io::Error::other(refused),
-            })?;
+            match frames.next(&mut self.input, &mut self.part) {
+                Ok(last) => frames.ended = last,
+                Err(error) => {
+                    // Nothing of a frame that is refused, and nothing after it, is handed on.
+                    self.part.clear();
+                    return Err(match error {
+                        FileError::Io { source } => source,
+                        refused => io::Error::other(refused),
+                    });
+                }
+            }
         }
     }
 }
