@@ -6,6 +6,8 @@ use std::time::Duration;
 use garde::Validate;
 
 use crate::id::Kind;
+#[cfg(feature = "seal")]
+use crate::keys::KeyRing;
 
 /// Idle timeout of a session: 30 minutes.
 pub const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
@@ -136,6 +138,16 @@ pub(crate) struct StateLimits {
     pub(crate) at_entries: AtCapacity,
 }
 
+/// What is put around the bytes of a file of state that is written, and what opens one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wrap {
+    /// Seals files, and opens sealed ones.
+    #[cfg(feature = "seal")]
+    pub(crate) keys: Option<KeyRing>,
+    /// Compresses files; compressed ones are read either way.
+    pub(crate) compress: bool,
+}
+
 /// Every option of a service.
 #[derive(Clone, Debug, Validate)]
 #[garde(allow_unvalidated)]
@@ -180,6 +192,7 @@ pub(crate) struct Config {
     pub(crate) kinds: Vec<Kind>,
     #[garde(dive)]
     pub(crate) snapshots: Option<SnapshotOptions>,
+    pub(crate) wrap: Wrap,
 }
 
 impl Default for Config {
@@ -213,6 +226,7 @@ impl Default for Config {
             bind_client: false,
             kinds: Vec::new(),
             snapshots: None,
+            wrap: Wrap::default(),
         }
     }
 }

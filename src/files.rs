@@ -43,7 +43,7 @@ pub use options::{Options, Progress};
 pub use pass::{Finding, Verified, verify};
 pub use tally::{Ends, Figures};
 
-/// What a file says of itself at its start.
+/// What a file says of itself at its start; of a sealed one, inside its seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Header {

@@ -38,6 +38,8 @@ mod config;
 mod error;
 pub mod files;
 mod id;
+#[cfg(feature = "seal")]
+mod keys;
 #[cfg(feature = "rmcp")]
 pub mod mcp;
 mod owner;
@@ -63,6 +65,8 @@ pub use error::{
     Overload, ReadError, Revision, UpdateError,
 };
 pub use id::{Kind, SessionId};
+#[cfg(feature = "seal")]
+pub use keys::{KeyError, KeyId, KeyRing};
 pub use owner::{AnonymousOwner, Cursor, CursorError, ListQuery, Operator, Owner, Page, Stats};
 pub use principal::{Caller, Principal};
 pub use service::{Builder, CallerOwner, DrainError, SessionService, StartError};

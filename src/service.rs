@@ -14,6 +14,7 @@ use crate::actor::import::{FileProblem, ImportOptions, ImportReport};
 use crate::actor::restore::RestoreReport;
 use crate::actor::snapshotter::{SnapshotError, SnapshotReport};
 use crate::actor::supervisor::SupervisorRef;
+use crate::config::Wrap;
 use crate::error::CreateError;
 use crate::owner::{AnonymousOwner, Operator, Owner, bucket};
 use crate::principal::{Caller, OwnerKey, Principal};
@@ -131,7 +132,8 @@ impl SessionService {
         self.handle.core.snapshot().await
     }
 
-    /// Writes everything to one file outside the folder of snapshots; refuses to overwrite.
+    /// Writes everything to one file outside the folder of snapshots; refuses to overwrite. With keys it is sealed under
+    /// the first of them, as snapshots are; [`SessionService::export_unsealed`] writes one that anybody can read.
     ///
     /// # Errors
     /// [`FileProblem`]: no file was left behind.
@@ -140,7 +142,19 @@ impl SessionService {
         path: impl Into<std::path::PathBuf>,
         format: crate::Format,
     ) -> Result<SnapshotReport, FileProblem> {
-        self.handle.core.export(path.into(), format).await
+        self.handle.core.export(path.into(), format, self.handle.core.wrap()).await
+    }
+
+    /// As [`SessionService::export`], in the format itself: neither sealed nor compressed, whatever the options say.
+    ///
+    /// # Errors
+    /// As [`SessionService::export`].
+    pub async fn export_unsealed(
+        &self,
+        path: impl Into<std::path::PathBuf>,
+        format: crate::Format,
+    ) -> Result<SnapshotReport, FileProblem> {
+        self.handle.core.export(path.into(), format, Wrap::default()).await
     }
 
     /// Takes sessions from a file into the running service: each is checked, and visible whole or not at all.

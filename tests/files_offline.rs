@@ -262,26 +262,28 @@ async fn a_session_twice_is_found_and_its_end_takes_it_out() {
 async fn the_newest_valid_file_of_a_folder_is_found_beside_a_running_service() {
     let folder = tempfile::tempdir().unwrap();
     let service = SessionService::builder().snapshots(folder.path()).start().await.unwrap();
-    assert!(matches!(files::newest(folder.path()), Err(FileError::NoFile { .. })));
+    assert!(matches!(files::newest(folder.path(), Options::default()), Err(FileError::NoFile { .. })));
     let bucket = service.global().await.unwrap();
     let mut paths = Vec::new();
     for number in 0..3 {
         bucket.set("number", &number).await.unwrap();
         paths.push(service.snapshot().await.unwrap().path);
     }
-    let newest = files::newest(folder.path()).unwrap();
+    let newest = files::newest(folder.path(), Options::default()).unwrap();
     assert_eq!((&newest.path, newest.file.header.generation), (&paths[2], 3));
     assert!(newest.skipped.is_empty());
     fs::write(&paths[2], b"").unwrap();
-    let older = files::newest(folder.path()).unwrap();
+    let older = files::newest(folder.path(), Options::default()).unwrap();
     assert_eq!(older.path, paths[1]);
     assert!(matches!(older.skipped.as_slice(), [FileError::Empty { path }] if *path == paths[2]));
     fs::write(&paths[1], b"\x89SESSILE").unwrap();
     fs::write(&paths[0], b"hello").unwrap();
-    let Err(FileError::NoneValid { older, source, .. }) = files::newest(folder.path()) else { panic!("none is valid") };
+    let Err(FileError::NoneValid { older, source, .. }) = files::newest(folder.path(), Options::default()) else {
+        panic!("none is valid")
+    };
     assert!(matches!((*source, older.len()), (FileError::Empty { .. }, 2)));
     service.drain().await.unwrap();
-    assert!(matches!(files::newest(folder.path().join("none")), Err(FileError::Read { .. })));
+    assert!(matches!(files::newest(folder.path().join("none"), Options::default()), Err(FileError::Read { .. })));
 }
 
 #[tokio::test]

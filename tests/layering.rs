@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// From the top down. A module may name those below it and itself.
 const LAYERS: [&[&str]; 8] =
     [&["proofs"], &["mcp"], &["service", "files"], &["owner"], &["session"], &["actor"], &["snapshot"], &["state"]];
-const LEAVES: [&str; 6] = ["config", "error", "id", "principal", "telemetry", "time"];
+const LEAVES: [&str; 7] = ["config", "error", "id", "keys", "principal", "telemetry", "time"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

@@ -11,19 +11,39 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde_json::Value;
-use sessile::files::Header;
-use sessile::{Format, Timestamp};
+use sessile::files::{Header, Options, Verified};
+use sessile::{Format, KeyRing, Timestamp};
 
 use crate::cli::FileCommand;
 use crate::failure::Failure;
+use crate::options::keys_for_command;
 
 /// Runs a command; its answer goes to `out`, all else to stderr.
-pub(crate) fn run(command: FileCommand, out: &mut dyn Write) -> Result<(), Failure> {
+pub(crate) fn run(
+    command: FileCommand,
+    environment: impl IntoIterator<Item = (String, String)>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let file = match &command {
+        FileCommand::Inspect(args) => &args.key_file,
+        FileCommand::Verify(args) => &args.key_file,
+        FileCommand::Export(args) => &args.key_file,
+        FileCommand::Import(args) => &args.key_file,
+    };
+    let keys = keys_for_command(file.as_deref(), environment)?;
     match command {
-        FileCommand::Inspect(args) => inspect::run(&args, out),
-        FileCommand::Verify(args) => verify::run(&args, out),
-        FileCommand::Export(args) => export::run(&args, out),
-        FileCommand::Import(args) => import::run(&args, out),
+        FileCommand::Inspect(args) => inspect::run(&args, keys.as_ref(), out),
+        FileCommand::Verify(args) => verify::run(&args, keys.as_ref(), out),
+        FileCommand::Export(args) => export::run(&args, keys.as_ref(), out),
+        FileCommand::Import(args) => import::run(&args, keys.as_ref(), out),
+    }
+}
+
+/// How files are read: with these keys, and as the default says.
+fn opened_with<'a>(keys: Option<&KeyRing>) -> Options<'a> {
+    match keys {
+        Some(keys) => Options::default().keys(keys.clone()),
+        None => Options::default(),
     }
 }
 
@@ -93,6 +113,14 @@ fn header_json(header: &Header) -> Value {
         "generation": header.generation,
         "release": header.release,
     })
+}
+
+/// What lies around the bytes of the format: `sealed under key 0011223344556677, compressed`.
+fn wrapping(held: &Verified) -> Option<String> {
+    let seal = held.sealed_under.as_ref().map(|key| format!("sealed under key {key}"));
+    let compressed = held.compressed.then(|| "compressed".to_owned());
+    let told: Vec<_> = seal.into_iter().chain(compressed).collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 /// `1 session`, `2 sessions`.

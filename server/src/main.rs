@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve(*args),
         Command::Token(TokenCommand::Add { name, tokens }) => add_token(&name, tokens),
-        Command::File(command) => commands::run(command, &mut io::stdout().lock()),
+        Command::File(command) => commands::run(command, environment(), &mut io::stdout().lock()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 
 mod exposure;
 mod file;
+mod keys;
 mod near;
 mod parse;
 mod problems;
@@ -14,12 +15,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use exposure::AuthOption;
+pub(crate) use keys::for_command as keys_for_command;
 pub(crate) use problems::Problems;
 #[cfg(test)]
 pub(crate) use source::NAMES;
 
 use sessile::defaults::DEFAULT_FLUSH_EVERY;
-use sessile::{AtCapacity, Durability, Format};
+use sessile::{AtCapacity, Durability, Format, KeyRing};
 
 use crate::cli::Flags;
 use crate::log;
@@ -62,6 +64,10 @@ pub(crate) struct ServeOptions {
     pub(crate) durability: Durability,
     /// Encoding of snapshots.
     pub(crate) format: Format,
+    /// Whether snapshots are compressed.
+    pub(crate) compress: bool,
+    /// What snapshots are sealed under and opened with.
+    pub(crate) keys: Option<KeyRing>,
     /// Idle timeout of a session; `None` for never.
     pub(crate) idle_timeout: Option<Duration>,
     /// Max lifetime of a session; `None` for never.
@@ -130,6 +136,8 @@ impl ServeOptions {
             snapshot_every: from.one("snapshot-every", parse::time).unwrap_or(DEFAULT_SNAPSHOT_EVERY),
             durability: durability(&mut from),
             format: from.one("format", parse::choice(FORMATS)).unwrap_or(Format::Bincode),
+            compress: from.one("compress", parse::switch).unwrap_or_default(),
+            keys: keys::read(&mut from),
             idle_timeout: from.one("idle-timeout", parse::limit).unwrap_or(idle_timeout),
             max_lifetime: from.one("max-lifetime", parse::limit).unwrap_or(max_lifetime),
             sweep_every: from.one("sweep-every", parse::time).unwrap_or(DEFAULT_SWEEP_EVERY),

@@ -116,6 +116,9 @@ fn announce(
     };
     writeln!(out, "  snapshots {}", options.snapshots.display())?;
     writeln!(out, "  durability {durability}")?;
+    if let Some(keys) = &options.keys {
+        writeln!(out, "  sealed    under key {}", keys.writing())?;
+    }
     writeln!(out, "  restored  {restored}")?;
     out.flush()
 }

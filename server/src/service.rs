@@ -31,7 +31,7 @@ pub(crate) struct Sessions {
 /// `Failure::State` for state files that are refused; they are as they were.
 pub(crate) async fn start(options: &ServeOptions) -> Result<Sessions, Failure> {
     let clock = Clock::system();
-    let builder = SessionService::builder()
+    let mut builder = SessionService::builder()
         .clock(clock.clone())
         .idle_timeout(options.idle_timeout)
         .max_lifetime(options.max_lifetime)
@@ -42,15 +42,23 @@ pub(crate) async fn start(options: &ServeOptions) -> Result<Sessions, Failure> {
         .snapshot_every(options.snapshot_every)
         .format(options.format)
         .durability(options.durability)
+        .compress(options.compress)
         .start_empty(options.start_empty);
+    if let Some(keys) = &options.keys {
+        builder = builder.keys(keys.clone());
+    }
     let service = builder.start().await.map_err(|error| match error {
-        StartError::Newer { .. } | StartError::NoneValid(_) | StartError::JournalAlone(_) => {
-            Failure::State(error.into())
-        }
+        error if is_refusal(&error) => Failure::State(error.into()),
         other => Failure::while_doing("starting the session service")(other),
     })?;
     let lifetimes = Lifetimes { idle_timeout: options.idle_timeout, max_lifetime: options.max_lifetime };
     Ok(Sessions { service, server: StateServer::new(lifetimes, clock), mounted: OnceLock::new() })
+}
+
+/// Whether state files were refused, and are as they were.
+pub(crate) const fn is_refusal(error: &StartError) -> bool {
+    use StartError::{JournalAlone, Newer, NoneValid, Sealed, Unbuilt};
+    matches!(error, Newer { .. } | Sealed { .. } | Unbuilt { .. } | NoneValid(_) | JournalAlone(_))
 }
 
 impl Core for Sessions {
@@ -130,6 +138,9 @@ fn restored(report: &RestoreReport) -> String {
     if let Some(cut) = &report.journal_cut {
         let what = if cut.lost { "damaged  " } else { "cut short" };
         text = format!("{text}\n  {what} {}: {}", cut.path.display(), cut.detail);
+    }
+    if report.unsealed {
+        text = format!("{text}\n  unsealed  that snapshot was not sealed; the next one is");
     }
     if let Some(behind) = report.clock_behind {
         text = format!("{text}\n  clock     {} s behind the snapshot's own time", behind.as_secs());

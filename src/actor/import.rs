@@ -17,14 +17,15 @@ use super::end;
 use super::image;
 use super::in_flight::InFlight;
 use super::lookup::access;
+use super::planted::Bug;
 use super::slot::{Role, Slot};
 use super::snapshotter::SnapshotReport;
 use super::turn::{self, Patience, Place};
-use crate::config::Format;
+use crate::config::{Format, Wrap};
 use crate::error::{DraftError, Limit, LimitExceeded};
 use crate::snapshot::{
-    FileError, FileHeader, Item, ReadOptions, RecordError, SessionRecord, TombstoneRecord, Writer, entries_codec, read,
-    verify,
+    FileError, FileHeader, Item, ReadOptions, RecordError, SessionRecord, TombstoneRecord, Writer, entries_codec, open,
+    read, verify, wrapped,
 };
 use crate::state::Json;
 use crate::telemetry::{Operation, Outcome};
@@ -41,7 +42,8 @@ impl Core {
         let _accepted = InFlight::enter(self).ok_or(FileProblem::Stopping)?;
         let (read_path, reading) =
             (path.clone(), ReadOptions { entries: entries_codec(), accept_edited: options.accept_edited });
-        let joined = tokio::task::spawn_blocking(move || load(&read_path, &reading)).await;
+        let wrap = self.config.wrap.clone();
+        let joined = tokio::task::spawn_blocking(move || load(&read_path, &reading, &wrap)).await;
         let refused = |problem: String| FileProblem::Refused { path: path.clone(), problem };
         let (saved_at, items) =
             joined.map_err(|error| refused(error.to_string()))?.map_err(|error| refused(error.to_string()))?;
@@ -79,12 +81,22 @@ impl Core {
         Ok(report)
     }
 
+    /// What files are wrapped in, and opened with.
+    pub(crate) fn wrap(&self) -> Wrap {
+        if self.planted(Bug::FilesUnsealed) { Wrap::default() } else { self.config.wrap.clone() }
+    }
+
     /// See [`crate::SessionService::export`].
-    pub(crate) async fn export(self: &Arc<Self>, path: PathBuf, format: Format) -> Result<SnapshotReport, FileProblem> {
+    pub(crate) async fn export(
+        self: &Arc<Self>,
+        path: PathBuf,
+        format: Format,
+        wrap: Wrap,
+    ) -> Result<SnapshotReport, FileProblem> {
         let started = Instant::now();
         let taken_at = self.clock.now();
         let (core, target) = (Arc::clone(self), path.clone());
-        let written = tokio::task::spawn_blocking(move || save(&core, &target, format, taken_at)).await;
+        let written = tokio::task::spawn_blocking(move || save(&core, &target, format, taken_at, &wrap)).await;
         let failed = |source| FileProblem::Write { path: path.clone(), source };
         let summary = written.map_err(|error| failed(error.into()))?.map_err(failed)?;
         Ok(SnapshotReport {
@@ -114,10 +126,10 @@ impl Loaded {
 }
 
 /// Reads a file whole before anything is built from it: a file is refused as a whole or not at all.
-fn load(path: &std::path::Path, options: &ReadOptions) -> Result<(Timestamp, Vec<Loaded>), FileError> {
-    let summary = verify(&mut File::open(path)?, options)?;
+fn load(path: &std::path::Path, options: &ReadOptions, wrap: &Wrap) -> Result<(Timestamp, Vec<Loaded>), FileError> {
+    let summary = verify(&mut open(File::open(path)?, wrap)?, options)?;
     let mut items = Vec::new();
-    read(&mut File::open(path)?, options, &mut |item| {
+    read(&mut open(File::open(path)?, wrap)?, options, &mut |item| {
         items.push(match item {
             Item::Session(record) => Loaded::Session(Box::new(record.owned())),
             Item::Tombstone(record) => Loaded::Tombstone(record.clone()),
@@ -132,11 +144,14 @@ fn save(
     path: &std::path::Path,
     format: Format,
     taken_at: Timestamp,
+    wrap: &Wrap,
 ) -> Result<crate::snapshot::Summary, Box<dyn std::error::Error + Send + Sync>> {
     crate::snapshot::write_new(path, |output| {
-        let mut writer = Writer::new(output, FileHeader::new(format, taken_at.as_micros(), 0), entries_codec())?;
-        image::write(core, &mut writer)?;
-        Ok(writer.finish()?)
+        wrapped(output, wrap, |output| {
+            let mut writer = Writer::new(output, FileHeader::new(format, taken_at.as_micros(), 0), entries_codec())?;
+            image::write(core, &mut writer)?;
+            Ok(writer.finish()?)
+        })
     })
 }
 

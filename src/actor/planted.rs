@@ -112,6 +112,8 @@ pub(crate) enum Bug {
     TouchNotJournaled,
     /// The journal does not tell which entries of a large session were removed.
     DeltaForgetsRemoved,
+    /// Files are written as if there were no keys.
+    FilesUnsealed,
 }
 
 #[cfg(not(test))]

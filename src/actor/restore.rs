@@ -44,6 +44,8 @@ pub struct RestoreReport {
     pub skipped: Vec<(PathBuf, String)>,
     /// Whether files were there and the service was told to start without them.
     pub started_empty: bool,
+    /// Whether that file was not sealed though the service has keys. The next snapshot is; it follows soon.
+    pub unsealed: bool,
     /// How far the wall clock is behind the file's own time, if it is.
     pub clock_behind: Option<Duration>,
 }
@@ -77,6 +79,8 @@ pub(crate) struct GoesOn {
     pub(crate) frame: Option<u64>,
     /// Whether a file that was not read, or a part of one, could be taken for what comes next.
     pub(crate) snapshot_first: bool,
+    /// Whether files are not sealed as they are to be.
+    pub(crate) snapshot_soon: bool,
     /// Ends that were found only now, and stand in no file.
     pub(crate) found: Vec<Tombstone>,
 }
@@ -125,6 +129,15 @@ pub(crate) fn restore(
     if let Some(behind) = report.clock_behind {
         tracing::warn!(seconds = behind.as_secs(), "the wall clock is behind the time of the snapshot");
     }
+    report.unsealed = taken.seal == Seal::Missing;
+    if let Some(path) = file.as_ref().map(|file| file.path.display()).filter(|_| report.unsealed) {
+        tracing::warn!(%path, "the snapshot is not sealed, so anybody could have written it; the next one is sealed");
+    }
+    if taken.seal != Seal::AsAsked {
+        // Files that are behind: the next snapshot seals all of it under the key that writes.
+        core.changed();
+        goes_on.snapshot_soon = true;
+    }
     goes_on.found = taken.settle(core, now, &mut report);
     report.file = file.map(|file| file.path);
     Ok((report, goes_on))
@@ -139,9 +152,14 @@ fn newest(core: &Core, folder: &Folder, now: Timestamp) -> Result<Newest, Restor
     let mut newer = None;
     let mut chain = |generation| {
         folder.chain(generation).map_err(|(path, error)| {
-            if let FileError::NewerVersion { found, supported } = error {
-                newer = Some(RestoreError::Newer { path, found, supported });
-            }
+            newer = match &error {
+                FileError::NewerVersion { found, supported } => {
+                    Some(RestoreError::Newer { path, found: *found, supported: *supported })
+                }
+                FileError::Sealed { key } => Some(RestoreError::Sealed { path, key: key.clone() }),
+                FileError::Unbuilt { feature } => Some(RestoreError::Unbuilt { path, feature }),
+                _ => None,
+            };
             error
         })
     };
@@ -182,10 +200,19 @@ fn take(
     chain: Chain,
     now: Timestamp,
 ) -> Result<Taken, FileError> {
-    let written_at = match file {
-        Some(file) => header(&mut folder.open_file(file)?)?.created_at,
-        None => 0,
-    };
+    let (mut seal, mut written_at) = (Seal::AsAsked, 0);
+    if core.config.wrap.seals() && !chain.is_sealed() {
+        seal = Seal::Missing;
+    }
+    if let Some(file) = file {
+        let mut opened = folder.open_file(file)?;
+        seal = match opened.is_behind(&core.config.wrap) {
+            false => seal,
+            true if opened.sealed_under().is_none() => Seal::Missing,
+            true => Seal::Behind,
+        };
+        written_at = header(&mut opened)?.created_at;
+    }
     // The last time that is known: what was left of a life then is left of it now.
     let saved_at = Timestamp::from_micros(written_at.max(chain.written_at()));
     let options = ReadOptions { entries: entries_codec(), accept_edited: false };
@@ -230,12 +257,23 @@ fn take(
     let cut = cut.map(|Cut { path, detail, lost }| JournalCut { path, detail, lost });
     let (journals, journaled) = (files.len() as u64, replay.len() as u64);
     let last = files.into_iter().next_back().map(|(file, _)| file.generation);
-    Ok(Taken { saved_at, due, tombstones, sessions, journals, journaled, cut, last, next_frame })
+    Ok(Taken { saved_at, seal, due, tombstones, sessions, journals, journaled, cut, last, next_frame })
+}
+
+/// How a file is sealed, beside how the next one will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seal {
+    AsAsked,
+    /// Under an older key.
+    Behind,
+    /// Not at all, though there are keys.
+    Missing,
 }
 
 /// What was entered from a file, and what is to be settled once all of it is known to be right.
 struct Taken {
     saved_at: Timestamp,
+    seal: Seal,
     /// In the registry, counted nowhere: their deadline has passed.
     due: Vec<Arc<Slot>>,
     /// They come last in the file and have the last word.

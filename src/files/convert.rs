@@ -7,7 +7,9 @@ use super::options::Watched;
 use super::pass::pass;
 use super::{FileError, Options, Verified};
 use crate::config::Format;
-use crate::snapshot::{self, FileHeader, Item, RecordError, WriteError, Writer, entries_codec, write_new};
+use crate::snapshot::{
+    self, FileHeader, Item, RecordError, Summary, WriteError, Writer, entries_codec, wrapped, write_new,
+};
 
 /// A file that was written from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +25,8 @@ pub struct Converted {
 ///
 /// The time and the generation in the header stay those of `from`, because deadlines count from there. `to` is written
 /// for its owner alone, and never over a file that is there. An edited file is written only if each of its sessions could
-/// be restored: the new one carries counts and a checksum, and nobody would look again.
+/// be restored: the new one carries counts and a checksum, and nobody would look again. What was sealed is written in the
+/// clear unless [`Options::seal`] asks for a seal, and never compressed.
 ///
 /// # Errors
 /// [`FileError`]: `to` is not there.
@@ -35,7 +38,7 @@ pub fn convert(
 ) -> Result<Converted, FileError> {
     let (from, to) = (from.as_ref(), to.as_ref());
     let mut input = Watched::open(from, &mut options)?;
-    let written = write_new(to, |output| copy(&mut input, output, format, options.accept_edited));
+    let written = write_new(to, |output| copy(&mut input, output, format, &options));
     written.map_err(|stop| stop.about(from, to))
 }
 
@@ -52,7 +55,7 @@ pub fn write_to(
 ) -> Result<Converted, FileError> {
     let from = from.as_ref();
     let mut input = Watched::open(from, &mut options)?;
-    copy(&mut input, output, format, options.accept_edited).map_err(|stop| stop.about(from, Path::new("output")))
+    copy(&mut input, output, format, &options).map_err(|stop| stop.about(from, Path::new("output")))
 }
 
 /// What ended a copy.
@@ -84,14 +87,32 @@ fn copy(
     input: &mut Watched<'_>,
     output: &mut dyn Write,
     format: Format,
-    accept_edited: bool,
+    options: &Options<'_>,
 ) -> Result<Converted, Stop> {
-    let FileHeader { created_at, generation, .. } = snapshot::header(input).map_err(Stop::Read)?;
+    let wrap = options.output()?;
+    let mut read = None;
+    let summary = wrapped(output, &wrap, |output| {
+        let (whole, summary) = fill(input, output, format, options)?;
+        read = Some(whole);
+        Ok::<_, Stop>(summary)
+    })?;
+    let read = read.ok_or_else(|| io::Error::other("nothing was read"))?;
+    Ok(Converted { read, bytes: summary.bytes })
+}
+
+fn fill(
+    input: &mut Watched<'_>,
+    output: &mut dyn Write,
+    format: Format,
+    options: &Options<'_>,
+) -> Result<(Verified, Summary), Stop> {
+    let mut opened = snapshot::open(&mut *input, &options.wrap).map_err(Stop::Read)?;
+    let FileHeader { created_at, generation, .. } = snapshot::header(&mut opened).map_err(Stop::Read)?;
     input.rewind().map_err(|source| Stop::Read(source.into()))?;
     let header = FileHeader::new(format, created_at, generation);
     let mut writer = Writer::new(output, header, entries_codec()).map_err(Stop::Write)?;
     let mut failed = None;
-    let read = pass(input, accept_edited, |item, _| {
+    let read = pass(input, options, |item, _| {
         let written = match item {
             Item::Session(record) => writer.session(record),
             Item::Tombstone(record) => writer.tombstone(record),
@@ -105,10 +126,10 @@ fn copy(
         return Err(Stop::Write(error));
     }
     let read = read.map_err(Stop::Read)?;
-    if let Some(finding) = read.findings.first().filter(|_| accept_edited) {
+    if let Some(finding) = read.findings.first().filter(|_| options.accept_edited) {
         let (index, detail) = (finding.index, finding.detail.clone());
         return Err(Stop::Read(snapshot::FileError::Record { index, detail }));
     }
     let summary = writer.finish().map_err(Stop::Write)?;
-    Ok(Converted { read, bytes: summary.bytes })
+    Ok((read, summary))
 }

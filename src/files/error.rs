@@ -49,6 +49,22 @@ pub enum FileError {
         /// The newest version that is read here.
         supported: u32,
     },
+    /// The file is sealed under a key that was not given: whether it is whole is not known.
+    #[error("{} is sealed under key {key}, which is not among the keys given", path.display())]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+        /// The name of the key.
+        key: String,
+    },
+    /// This build cannot read files of this kind.
+    #[error("{} needs the feature `{feature}`, which this build lacks", path.display())]
+    Unbuilt {
+        /// The file.
+        path: PathBuf,
+        /// The feature.
+        feature: &'static str,
+    },
     /// The file is as it was written, but one of its records cannot be taken.
     #[error("record {index} of {} cannot be taken: {detail}", path.display())]
     Record {
@@ -111,6 +127,8 @@ impl FileError {
                 "take an older file, or copy it again; a json file that was edited by hand is imported as edited"
             }
             Self::Newer { .. } => "use the release that wrote it, or a newer one",
+            Self::Sealed { .. } => "give a key file that holds that key, with --key-file or `Options::keys`",
+            Self::Unbuilt { .. } => "use a build that has the feature",
             Self::Record { .. } => "mend the record in a json export and import that as edited, or take an older file",
             Self::Read { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => "check the path",
@@ -140,6 +158,8 @@ impl FileError {
             snapshot::FileError::Truncated => Self::Truncated { path },
             snapshot::FileError::Damaged { offset, detail } => Self::Damaged { path, offset, detail },
             snapshot::FileError::NewerVersion { found, supported } => Self::Newer { path, found, supported },
+            snapshot::FileError::Sealed { key } => Self::Sealed { path, key },
+            snapshot::FileError::Unbuilt { feature } => Self::Unbuilt { path, feature },
             snapshot::FileError::Record { index, detail } => Self::Record { path, index, detail },
             snapshot::FileError::Io { source } => Self::Read { path, source },
         }

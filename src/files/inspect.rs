@@ -117,7 +117,7 @@ pub fn inspect(path: impl AsRef<Path>, mut options: Options<'_>) -> Result<Inspe
     let (mut sessions, mut buckets, mut ends) = (Figures::default(), 0, Ends::default());
     let (mut kinds, mut owners) = (Tally::new(MOST_KINDS), Tally::new(MOST_OWNERS));
     let mut largest = Largest::new(options.largest);
-    let file = pass(&mut input, options.accept_edited, |item, figures| {
+    let file = pass(&mut input, &options, |item, figures| {
         match (item, figures) {
             (Item::Session(record), Some(figures)) => {
                 sessions.add(figures);

@@ -21,13 +21,14 @@ pub struct Newest {
 /// Finds the newest valid snapshot in a folder, as a start would, without taking the folder's lock.
 ///
 /// # Errors
-/// [`FileError::Newer`] when a newer release wrote the first file that is not damaged, [`FileError::NoneValid`],
+/// [`FileError::Newer`] when a newer release wrote the first file that is not damaged, [`FileError::Sealed`] when its key is
+/// not among those of `options` (of which nothing else counts here), [`FileError::Unbuilt`], [`FileError::NoneValid`],
 /// [`FileError::NoFile`], [`FileError::Read`].
-pub fn newest(folder: impl AsRef<Path>) -> Result<Newest, FileError> {
+pub fn newest(folder: impl AsRef<Path>, options: Options<'_>) -> Result<Newest, FileError> {
     let folder = folder.as_ref();
     let mut skipped = Vec::new();
     for file in generations(&StdLayer, folder).map_err(FileError::reading(folder))? {
-        match verify(&file.path, Options::default()) {
+        match verify(&file.path, Options::opened_with(&options.wrap)) {
             Ok(verified) if verified.is_restorable() => return Ok(Newest { path: file.path, file: verified, skipped }),
             Ok(verified) => skipped.extend(verified.findings.into_iter().next().map(|finding| FileError::Record {
                 path: file.path,
@@ -36,7 +37,12 @@ pub fn newest(folder: impl AsRef<Path>) -> Result<Newest, FileError> {
             })),
             // A running service has removed its oldest one meanwhile.
             Err(FileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-            Err(error @ (FileError::Newer { .. } | FileError::Read { .. })) => return Err(error),
+            Err(
+                error @ (FileError::Newer { .. }
+                | FileError::Read { .. }
+                | FileError::Sealed { .. }
+                | FileError::Unbuilt { .. }),
+            ) => return Err(error),
             Err(damage) => skipped.push(damage),
         }
     }

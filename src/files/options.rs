@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek};
 use std::path::Path;
 
 use super::FileError;
+use crate::config::Wrap;
 
 /// The most sessions and owners that an inspection lists.
 const MOST_LISTED: usize = 1_000;
@@ -25,6 +26,9 @@ pub struct Options<'a> {
     pub(super) accept_edited: bool,
     pub(super) largest: usize,
     pub(super) names: bool,
+    /// The keys; nothing is compressed.
+    pub(super) wrap: Wrap,
+    pub(super) seal: bool,
     progress: Option<Box<dyn FnMut(Progress) + 'a>>,
 }
 
@@ -50,6 +54,35 @@ impl<'a> Options<'a> {
         self
     }
 
+    /// Opens sealed files with any of these keys.
+    #[cfg(feature = "seal")]
+    pub fn keys(mut self, keys: crate::KeyRing) -> Self {
+        self.wrap.keys = Some(keys);
+        self
+    }
+
+    /// Whether [`convert`](super::convert) and [`write_to`](super::write_to) seal what they write, under the first of the
+    /// keys. Default false: what they are for is to make a file that can be read.
+    #[cfg(feature = "seal")]
+    pub fn seal(mut self, seal: bool) -> Self {
+        self.seal = seal;
+        self
+    }
+
+    /// The default, with these keys.
+    pub(super) fn opened_with(wrap: &Wrap) -> Self {
+        Self { wrap: wrap.clone(), ..Self::default() }
+    }
+
+    /// What is put around a file that is written.
+    pub(super) fn output(&self) -> io::Result<Wrap> {
+        #[cfg(feature = "seal")]
+        if self.seal && self.wrap.keys.is_none() {
+            return Err(io::Error::other("it was to be sealed, and there are no keys; give them with `Options::keys`"));
+        }
+        Ok(if self.seal { self.wrap.clone() } else { Wrap::default() })
+    }
+
     /// Is called as the file is read, about every 256 KiB and at its end.
     pub fn progress(mut self, progress: impl FnMut(Progress) + 'a) -> Self {
         self.progress = Some(Box::new(progress));
@@ -59,15 +92,20 @@ impl<'a> Options<'a> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { accept_edited: false, largest: 10, names: false, progress: None }
+        Self { accept_edited: false, largest: 10, names: false, wrap: Wrap::default(), seal: false, progress: None }
     }
 }
 
 impl std::fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { accept_edited, largest, names, .. } = self;
+        let Self { accept_edited, largest, names, wrap, seal, .. } = self;
         let mut shown = f.debug_struct("Options");
-        shown.field("accept_edited", accept_edited).field("largest", largest).field("names", names);
+        shown
+            .field("accept_edited", accept_edited)
+            .field("largest", largest)
+            .field("names", names)
+            .field("wrap", wrap)
+            .field("seal", seal);
         shown.finish_non_exhaustive()
     }
 }
@@ -88,6 +126,11 @@ impl<'a> Watched<'a> {
             return Err(FileError::reading(path)(io::ErrorKind::IsADirectory.into()));
         }
         Ok(Self { file, at: Progress { read: 0, total: about.len() }, progress: options.progress.take() })
+    }
+
+    /// Bytes read since the start.
+    pub(super) fn bytes(&self) -> u64 {
+        self.at.read
     }
 
     /// Goes back to the start.

@@ -38,6 +38,10 @@ pub struct Verified {
     pub tombstones: u64,
     /// Its size.
     pub bytes: u64,
+    /// The name of the key that it is sealed under, as [`KeyRing::ids`](crate::KeyRing::ids) tells them.
+    pub sealed_under: Option<String>,
+    /// Whether it is compressed.
+    pub compressed: bool,
     /// How many sessions cannot be restored; with any, a start refuses the file and an import refuses those sessions.
     pub refused: u64,
     /// What is wrong with them, for the first hundred.
@@ -59,23 +63,26 @@ impl Verified {
 pub fn verify(path: impl AsRef<Path>, mut options: Options<'_>) -> Result<Verified, FileError> {
     let path = path.as_ref();
     let mut input = Watched::open(path, &mut options)?;
-    let verified = pass(&mut input, options.accept_edited, |_, _| Ok(()));
+    let verified = pass(&mut input, &options, |_, _| Ok(()));
     verified.map_err(|error| FileError::of(path, error))
 }
 
 /// Reads a file and hands each record on, with its figures where it is a session that can be restored.
 pub(super) fn pass(
     input: &mut Watched<'_>,
-    accept_edited: bool,
+    options: &Options<'_>,
     mut each: impl FnMut(Item<'_>, Option<Figures>) -> Result<(), RecordError>,
 ) -> Result<Verified, snapshot::FileError> {
     let mut seen = Seen::default();
-    let options = ReadOptions { entries: entries_codec(), accept_edited };
-    let summary = snapshot::read(input, &options, &mut |item| {
+    let reading = ReadOptions { entries: entries_codec(), accept_edited: options.accept_edited };
+    let mut opened = snapshot::open(&mut *input, &options.wrap)?;
+    let (sealed_under, compressed, wrapped) = (opened.sealed_under(), opened.is_compressed(), opened.is_wrapped());
+    let summary = snapshot::read(&mut opened, &reading, &mut |item| {
         let figures = seen.look(item);
         each(item, figures)
     })?;
-    Ok(seen.ended(summary))
+    let bytes = if wrapped { input.bytes() } else { summary.bytes };
+    Ok(Verified { sealed_under, compressed, bytes, ..seen.ended(summary) })
 }
 
 /// What one pass has met.
@@ -116,6 +123,16 @@ impl Seen {
     fn ended(self, summary: Summary) -> Verified {
         let Self { ended, refused, findings, .. } = self;
         let Summary { header, sessions, tombstones, bytes } = summary;
-        Verified { header: header.into(), sessions, ended, tombstones, bytes, refused, findings }
+        Verified {
+            header: header.into(),
+            sessions,
+            ended,
+            tombstones,
+            bytes,
+            sealed_under: None,
+            compressed: false,
+            refused,
+            findings,
+        }
     }
 }

@@ -101,6 +101,12 @@ impl Builder {
         durability: Durability => durability;
         /// Whether to start empty when the folder holds files and none of them can be used. Nothing is deleted.
         start_empty: bool => start_empty;
+        /// Whether snapshots and exports are compressed. Default false; compressed files are read either way.
+        ///
+        /// Keep it off where those who may write into sessions may also see how large files are: the size of a compressed
+        /// file tells something of what is in it, sealed or not.
+        #[cfg(feature = "zstd")]
+        compress: bool => config.wrap.compress;
     }
 
     /// Bytes of one value as compact JSON. Default 256 KiB.
@@ -138,6 +144,16 @@ impl Builder {
     /// Kinds that have a metric label of their own; all others count as `other`.
     pub fn kinds<K: Into<String>>(mut self, kinds: impl IntoIterator<Item = K>) -> Self {
         self.kinds.extend(kinds.into_iter().map(Into::into));
+        self
+    }
+
+    /// Seals snapshots and exports under the first of these keys, and opens sealed files with any of them.
+    ///
+    /// A sealed file whose key is not among them refuses the start. A file that is not sealed is read, with a warning, and
+    /// the next snapshot, which then follows soon, is sealed; older generations stay as they are until they are removed.
+    #[cfg(feature = "seal")]
+    pub fn keys(mut self, keys: crate::KeyRing) -> Self {
+        self.config.wrap.keys = Some(keys);
         self
     }
 

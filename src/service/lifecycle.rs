@@ -55,6 +55,29 @@ pub enum StartError {
         /// The newest version that is read here.
         supported: u32,
     },
+    /// The newest file is sealed under a key that was not given.
+    #[error(
+        "{} is sealed under key {key}, which is not among the keys given; name a key file that holds it, move the file away, \
+         or start empty",
+        file.display()
+    )]
+    Sealed {
+        /// The file.
+        file: PathBuf,
+        /// The name of the key.
+        key: String,
+    },
+    /// The newest file is of a kind that this build cannot read.
+    #[error(
+        "{} needs the feature `{feature}`, which this build lacks; use a build that has it, move the file away, or start empty",
+        file.display()
+    )]
+    Unbuilt {
+        /// The file.
+        file: PathBuf,
+        /// The feature.
+        feature: &'static str,
+    },
     /// Files are there and none can be used.
     #[error("none of the {} snapshot files can be used; move them away or start empty: {}", .0.len(), listed(.0))]
     NoneValid(Vec<(PathBuf, String)>),
@@ -119,6 +142,8 @@ struct Opened {
 struct Begun {
     writer: JournalWriter,
     snapshot_first: bool,
+    /// Whether one should come soon.
+    snapshot_soon: bool,
     /// Ends that are to stand in it.
     found: Vec<Tombstone>,
 }
@@ -135,11 +160,14 @@ async fn keep(
     let (shared, durability) = (Arc::clone(&held), options.durability);
     let snapshotter = snapshotter::start(core, held, options, supervisor.cell()).await;
     core.set_snapshotter(snapshotter.map_err(|error| StartError::Actors(error.into()))?);
-    let Some(Begun { writer, snapshot_first, found }) = journal else { return Ok(()) };
+    let Some(Begun { writer, snapshot_first, snapshot_soon, found }) = journal else { return Ok(()) };
     let journal = Journal::start(core, durability, shared, writer);
     let journal = journal.map_err(|error| StartError::Actors(error.into()))?;
     found.into_iter().for_each(|tombstone| journal.buried(tombstone));
     core.set_journal(journal);
+    if let Some(snapshotter) = core.snapshotter.get().filter(|_| snapshot_soon) {
+        snapshotter.fold();
+    }
     if snapshot_first {
         core.snapshot().await.map_err(|error| StartError::Folder(error.into()))?;
     }
@@ -150,16 +178,16 @@ async fn keep(
 async fn open(core: &Arc<Core>, options: &SnapshotOptions) -> Result<Opened, StartError> {
     let (opening, options, layer) = (Arc::clone(core), options.clone(), planted::disk());
     let opened = core.blocking(move || {
-        let folder = Folder::open(options.folder.clone(), layer, entries_codec())?;
+        let folder = Folder::open(options.folder.clone(), layer, entries_codec())?.wrapped(opening.wrap());
         let (restored, goes_on) = restore(&opening, &folder, options.start_empty)?;
         let mut journal = None;
         if options.durability != Durability::Snapshot {
-            let GoesOn { generation, frame, snapshot_first, found } = goes_on;
+            let GoesOn { generation, frame, snapshot_first, snapshot_soon, found } = goes_on;
             let begun = generation.map_or_else(|| folder.next_generation(), Ok);
             let now = opening.clock.now().as_micros();
             let begun = begun.and_then(|generation| folder.begin_journal(generation, frame.unwrap_or(now).max(1), now));
             let writer = begun.map_err(|error| StartError::Folder(error.into()))?;
-            journal = Some(Begun { writer, snapshot_first, found });
+            journal = Some(Begun { writer, snapshot_first, snapshot_soon, found });
         }
         Ok::<_, StartError>(Opened { folder, restored, journal })
     });
@@ -209,6 +237,8 @@ impl From<RestoreError> for StartError {
         match error {
             RestoreError::Newer { path, found, supported } => Self::Newer { file: path, found, supported },
             RestoreError::JournalAlone { path } => Self::JournalAlone(path),
+            RestoreError::Sealed { path, key } => Self::Sealed { file: path, key },
+            RestoreError::Unbuilt { path, feature } => Self::Unbuilt { file: path, feature },
             RestoreError::NoneValid { skipped } => {
                 Self::NoneValid(skipped.into_iter().map(|(file, error)| (file.path, error.to_string())).collect())
             }

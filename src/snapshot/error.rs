@@ -38,8 +38,21 @@ pub(crate) enum FileError {
     #[error("the file cannot be read: {source}")]
     Io {
         /// What the system said.
-        #[from]
         source: io::Error,
+    },
+    /// The file is sealed under a key that was not given: whether it is whole is not known.
+    #[error("the file is sealed under key {key}, which is not among the keys given; name a key file that holds it")]
+    #[cfg_attr(not(feature = "seal"), allow(dead_code, reason = "this build has no keys"))]
+    Sealed {
+        /// The name of the key.
+        key: String,
+    },
+    /// The file is whole as far as is known, and this build cannot read its kind.
+    #[error("the file needs the feature `{feature}`, which this build lacks; use a build that has it")]
+    #[cfg_attr(all(feature = "seal", feature = "zstd"), allow(dead_code, reason = "this build has both"))]
+    Unbuilt {
+        /// The feature.
+        feature: &'static str,
     },
     /// The file is as it was written, but one of its records cannot be taken.
     #[error("record {index} cannot be taken: {detail}")]
@@ -49,6 +62,13 @@ pub(crate) enum FileError {
         /// What is wrong with it.
         detail: String,
     },
+}
+
+impl From<io::Error> for FileError {
+    /// What was refused below a stream comes up through it as what it was.
+    fn from(error: io::Error) -> Self {
+        error.downcast().unwrap_or_else(|source| Self::Io { source })
+    }
 }
 
 /// Why one record was refused by whoever asked for it.
@@ -97,6 +117,12 @@ pub(crate) enum WriteError {
     },
 }
 
+impl From<io::Error> for WriteError {
+    fn from(source: io::Error) -> Self {
+        Self::Io { step: "write the file", source }
+    }
+}
+
 /// Why a folder cannot be used for snapshots.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -143,6 +169,29 @@ pub(crate) enum RestoreError {
         found: u32,
         /// The newest version that is read here.
         supported: u32,
+    },
+    /// The newest file that is not damaged is sealed under a key that was not given.
+    #[error(
+        "{} is sealed under key {key}, which is not among the keys given; name a key file that holds it, move the file away, \
+         or start empty",
+        path.display()
+    )]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+        /// The name of the key.
+        key: String,
+    },
+    /// The newest file that is not damaged is of a kind that this build cannot read.
+    #[error(
+        "{} needs the feature `{feature}`, which this build lacks; use a build that has it, move the file away, or start empty",
+        path.display()
+    )]
+    Unbuilt {
+        /// The file.
+        path: PathBuf,
+        /// The feature.
+        feature: &'static str,
     },
     /// Files are there, and none can be used.
     #[error(

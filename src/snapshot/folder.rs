@@ -16,7 +16,8 @@ use parking_lot::Mutex;
 use super::layer::{Listed, ListedKind, Lock};
 use super::reader::ReadOptions;
 use super::record::EntriesCodec;
-use super::{FileLayer, FolderError};
+use super::{FileError, FileLayer, FolderError, Opened, open};
+use crate::config::Wrap;
 use names::Name;
 pub(crate) use names::{GenerationFile, JournalFile};
 pub(crate) use restore::Found;
@@ -26,6 +27,7 @@ pub(crate) struct Folder {
     path: PathBuf,
     layer: Arc<dyn FileLayer>,
     options: ReadOptions,
+    wrap: Wrap,
     /// Files that this process wrote or read whole. The lock makes writing and retention take turns.
     valid: Mutex<BTreeSet<PathBuf>>,
     _lock: Lock,
@@ -61,7 +63,12 @@ impl Folder {
             layer.remove(&stale).map_err(io("remove a file left half-written"))?;
         }
         let options = ReadOptions { entries, accept_edited: false };
-        Ok(Self { path, layer, options, valid: Mutex::default(), _lock: lock })
+        Ok(Self { path, layer, options, wrap: Wrap::default(), valid: Mutex::default(), _lock: lock })
+    }
+
+    /// The same, with what its files are wrapped in and opened with.
+    pub(crate) fn wrapped(self, wrap: Wrap) -> Self {
+        Self { wrap, ..self }
     }
 
     /// The generations in it, newest first.
@@ -80,9 +87,9 @@ impl Folder {
     /// Opens one of its files for [`read`](super::read).
     ///
     /// # Errors
-    /// [`io::Error`] when it cannot be opened.
-    pub(crate) fn open_file(&self, file: &GenerationFile) -> io::Result<Box<dyn io::Read + Send>> {
-        self.layer.open(&file.path)
+    /// [`FileError`]: it cannot be opened, or its wrapping cannot be taken off.
+    pub(crate) fn open_file(&self, file: &GenerationFile) -> Result<Opened<Box<dyn io::Read + Send>>, FileError> {
+        open(self.layer.open(&file.path)?, &self.wrap)
     }
 }
 

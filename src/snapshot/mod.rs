@@ -12,12 +12,13 @@
 //! 4. [`Writer`], and [`verify`] and [`read`]: the formats behind one door, with bounded memory both ways.
 //! 5. [`FileLayer`]: what is asked of a file system, so that its faults can be simulated.
 //! 6. [`chain`], [`JournalWriter`]: what changed since a snapshot, appended as it happens.
-//! 7. [`Folder`]: generations of files, written whole or not at all, and the choice of the one to restore.
+//! 7. [`wrapped`] and [`open`]: seals and compression around the bytes of either format.
+//! 8. [`Folder`]: generations of files, written whole or not at all, and the choice of the one to restore.
 //!
 //! # What every version keeps
 //! The first bytes tell format and version apart from anything else and check themselves, so a file of a newer version
 //! is told apart from a damaged one: 16 bytes in the binary format ([`binary`]), the first two members in JSON
-//! ([`json`]).
+//! ([`json`]). A file that is wrapped ([`seal`]) begins like the binary format, with a magic of its own.
 
 mod binary;
 mod codec;
@@ -29,6 +30,7 @@ mod json;
 mod layer;
 mod reader;
 mod record;
+mod seal;
 mod stream;
 mod writer;
 
@@ -43,6 +45,7 @@ pub(crate) use reader::{Item, ReadOptions, header, lanes, read, read_on_all_core
 pub(crate) use record::{
     EndRecord, OwnerRecord, Role, SessionRecord, SessionRef, SlidingRecord, TombstoneRecord, entries_codec,
 };
+pub(crate) use seal::{Opened, open, wrapped};
 pub(crate) use writer::{FileHeader, Summary, Writer};
 
 /// The version of the file formats that is written, and the newest that is read.

@@ -10,3 +10,5 @@ mod journal;
 mod lanes;
 mod records;
 mod round_trip;
+#[cfg(feature = "seal")]
+mod sealed;

@@ -12,6 +12,8 @@ mod files;
 mod finality;
 mod import_export;
 mod owned;
+#[cfg(feature = "seal")]
+mod sealed;
 mod serial;
 mod telemetry;
 mod timely;

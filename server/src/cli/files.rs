@@ -32,6 +32,9 @@ pub(crate) struct InspectArgs {
     /// Tells ids and names of owned sessions, and who their owners are.
     #[arg(long)]
     pub(crate) ids: bool,
+    /// Opens sealed files with the keys of this file; `SESSILE_KEY_FILE` or `SESSILE_KEY` when left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
     /// Answers in JSON, on stdout.
     #[arg(long)]
     pub(crate) json: bool,
@@ -43,6 +46,9 @@ pub(crate) struct VerifyArgs {
     /// The snapshots or exports.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+    /// Opens sealed files with the keys of this file; `SESSILE_KEY_FILE` or `SESSILE_KEY` when left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
     /// Answers in JSON, on stdout.
     #[arg(long)]
     pub(crate) json: bool,
@@ -59,6 +65,12 @@ pub(crate) struct ExportArgs {
     /// The format to write.
     #[arg(long, value_enum, default_value_t = ExportFormat::Json)]
     pub(crate) format: ExportFormat,
+    /// Opens sealed files with the keys of this file; `SESSILE_KEY_FILE` or `SESSILE_KEY` when left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Seals what is written to `--to` under the first of the keys.
+    #[arg(long, requires = "to")]
+    pub(crate) seal: bool,
     /// Tells in JSON, on stdout, what was written to `--to`.
     #[arg(long, requires = "to")]
     pub(crate) json: bool,
@@ -81,6 +93,9 @@ pub(crate) struct ImportArgs {
     /// Takes a JSON file whose counts and checksum do not fit because it was edited by hand.
     #[arg(long)]
     pub(crate) accept_edited: bool,
+    /// Opens sealed files with the keys of this file, and seals the folder under the first of them; `SESSILE_KEY_FILE` or `SESSILE_KEY` when left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
     /// Answers in JSON, on stdout.
     #[arg(long)]
     pub(crate) json: bool,

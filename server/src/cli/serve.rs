@@ -39,6 +39,12 @@ pub(crate) struct ServeArgs {
     /// Format of snapshots: bincode or json [default: bincode].
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
+    /// Compresses snapshots.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    compress: Option<String>,
+    /// Seals snapshots under the first key of this file (64 hex digits a line), opens them with any; SESSILE_KEY is a key.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<String>,
     /// Ends a session that nobody used for so long, or never [default: local 7d, tokens 24h, anonymous 30m].
     #[arg(long, value_name = "TIME")]
     idle_timeout: Option<String>,
@@ -103,6 +109,8 @@ impl ServeArgs {
             ("durability", one(self.durability)),
             ("flush-every", one(self.flush_every)),
             ("format", one(self.format)),
+            ("compress", one(self.compress)),
+            ("key-file", one(self.key_file)),
             ("idle-timeout", one(self.idle_timeout)),
             ("max-lifetime", one(self.max_lifetime)),
             ("sweep-every", one(self.sweep_every)),

@@ -5,16 +5,16 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use sessile::Format;
-use sessile::files::{self, FileError, Options, Verified};
+use sessile::files::{self, FileError, Verified};
+use sessile::{Format, KeyRing};
 
 use super::bar::Bar;
-use super::{counted, format_name, header_json, note, print, print_json};
+use super::{counted, format_name, header_json, note, opened_with, print, print_json};
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::failure::Failure;
 
 /// Writes what a file holds to another file, or to `out`.
-pub(super) fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(args: &ExportArgs, keys: Option<&KeyRing>, out: &mut dyn Write) -> Result<(), Failure> {
     let format = match args.format {
         ExportFormat::Bincode => Format::Bincode,
         ExportFormat::Json => Format::Json,
@@ -23,18 +23,27 @@ pub(super) fn run(args: &ExportArgs, out: &mut dyn Write) -> Result<(), Failure>
         None if format == Format::Bincode => {
             Err(Failure::Usage("bincode is not written to stdout; name a file with --to, or leave out --format"))
         }
-        None => to_output(args, out),
+        None => to_output(args, keys, out),
         Some(to) if beside_snapshots(to) => Err(Failure::Usage(
             "a server refuses a snapshots folder with other files in it; name another folder in --to",
         )),
-        Some(to) => to_file(args, to, format, out),
+        Some(_) if args.seal && keys.is_none() => {
+            Err(Failure::Usage("there is no key to seal the file under; name a key file with --key-file"))
+        }
+        Some(to) => to_file(args, to, format, keys, out),
     }
 }
 
-fn to_file(args: &ExportArgs, to: &Path, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let (from, _) = source(args)?;
+fn to_file(
+    args: &ExportArgs,
+    to: &Path,
+    format: Format,
+    keys: Option<&KeyRing>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let (from, _) = source(args, keys)?;
     let bar = Bar::new("writing", args.json);
-    let written = files::convert(&from, to, format, Options::default().progress(bar.watch()))?;
+    let written = files::convert(&from, to, format, opened_with(keys).seal(args.seal).progress(bar.watch()))?;
     drop(bar);
     warn_of(&written.read);
     let (sessions, ends) = (written.read.sessions, written.read.tombstones);
@@ -54,19 +63,19 @@ fn to_file(args: &ExportArgs, to: &Path, format: Format, out: &mut dyn Write) ->
     print(out, &format!("wrote {sessions} and {ends} to {} ({} bytes)\n", to.display(), written.bytes))
 }
 
-fn to_output(args: &ExportArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    let (from, verified) = source(args)?;
+fn to_output(args: &ExportArgs, keys: Option<&KeyRing>, out: &mut dyn Write) -> Result<(), Failure> {
+    let (from, verified) = source(args, keys)?;
     // What was printed cannot be taken back, so the file is known to be whole first.
     let verified = match verified {
         Some(verified) => verified,
         None => {
             let bar = Bar::new("checking", args.json);
-            files::verify(&from, Options::default().progress(bar.watch()))?
+            files::verify(&from, opened_with(keys).progress(bar.watch()))?
         }
     };
     warn_of(&verified);
     let mut out = BufWriter::with_capacity(256 << 10, out);
-    files::write_to(&from, &mut out, Format::Json, Options::default()).map_err(|error| match error {
+    files::write_to(&from, &mut out, Format::Json, opened_with(keys)).map_err(|error| match error {
         FileError::Write { source, .. } => Failure::while_doing("writing to stdout")(source),
         other => Failure::from(other),
     })?;
@@ -74,11 +83,11 @@ fn to_output(args: &ExportArgs, out: &mut dyn Write) -> Result<(), Failure> {
 }
 
 /// The file to read; of a folder, its newest valid one, which has been checked.
-fn source(args: &ExportArgs) -> Result<(PathBuf, Option<Verified>), Failure> {
+fn source(args: &ExportArgs, keys: Option<&KeyRing>) -> Result<(PathBuf, Option<Verified>), Failure> {
     if !args.file.is_dir() {
         return Ok((args.file.clone(), None));
     }
-    let newest = files::newest(&args.file)?;
+    let newest = files::newest(&args.file, opened_with(keys))?;
     for skipped in &newest.skipped {
         note(&format!("warning: {skipped}; passed over, what it held is not in the export"));
     }

@@ -7,13 +7,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sessile::files::{self, Options};
-use sessile::{Format, ImportOptions, ImportOutcome, ImportReport, SessionService, StartError};
+use sessile::files;
+use sessile::{Format, ImportOptions, ImportOutcome, ImportReport, KeyRing, SessionService, StartError};
 
 use super::bar::Bar;
-use super::note;
+use super::{note, opened_with};
 use crate::cli::{ImportArgs, OnConflict};
 use crate::failure::Failure;
+use crate::service::is_refusal;
 use report::Imported;
 
 /// A server may allow any number of sessions; it counts those of its folder when it starts.
@@ -22,14 +23,14 @@ const MOST_SESSIONS: u64 = 1 << 32;
 const NEVER: Duration = sessile::defaults::MAX_TIMEOUT;
 
 /// Brings the sessions of a file into a folder.
-pub(super) fn run(args: &ImportArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(args: &ImportArgs, keys: Option<&KeyRing>, out: &mut dyn Write) -> Result<(), Failure> {
     // First the file: a folder is not touched for one that is refused.
     let bar = Bar::new("checking", args.json);
-    files::verify(&args.file, Options::default().accept_edited(args.accept_edited).progress(bar.watch()))?;
+    files::verify(&args.file, opened_with(keys).accept_edited(args.accept_edited).progress(bar.watch()))?;
     drop(bar);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::while_doing("starting threads"))?;
-    let (report, snapshot) = runtime.block_on(import(args))?;
+    let (report, snapshot) = runtime.block_on(import(args, keys))?;
     let imported = Imported::new(args, &report, snapshot);
     imported.print(out)?;
     match imported.totals.refused {
@@ -38,21 +39,22 @@ pub(super) fn run(args: &ImportArgs, out: &mut dyn Write) -> Result<(), Failure>
     }
 }
 
-async fn import(args: &ImportArgs) -> Result<(ImportReport, Option<PathBuf>), Failure> {
+async fn import(args: &ImportArgs, keys: Option<&KeyRing>) -> Result<(ImportReport, Option<PathBuf>), Failure> {
     let mut builder = SessionService::builder()
         .max_sessions(MOST_SESSIONS)
         .max_sessions_per_owner(MOST_SESSIONS)
         .format(format_in(&args.snapshots))
         .snapshot_every(NEVER);
+    if let Some(keys) = keys {
+        builder = builder.keys(keys.clone());
+    }
     // A dry run into a folder that is not there makes none.
     if !args.dry_run || args.snapshots.is_dir() {
         builder = builder.snapshots(&args.snapshots);
     }
     let service = builder.start().await.map_err(|error| match error {
         StartError::Locked(folder) => Failure::InUse(folder),
-        StartError::Newer { .. } | StartError::NoneValid(_) | StartError::JournalAlone(_) => {
-            Failure::State(error.into())
-        }
+        error if is_refusal(&error) => Failure::State(error.into()),
         other => Failure::while_doing("opening the snapshots folder")(other),
     })?;
     for (path, problem) in &service.restored().skipped {

@@ -5,17 +5,18 @@ use std::io::Write;
 
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
-use sessile::files::{self, Figures, Inspection, Options, OwnerFigures, Role, SessionFigures};
+use sessile::KeyRing;
+use sessile::files::{self, Figures, Inspection, OwnerFigures, Role, SessionFigures};
 
 use super::bar::Bar;
-use super::{counted, format_name, header_json, one_line, print, print_json, row, time};
+use super::{counted, format_name, header_json, one_line, opened_with, print, print_json, row, time, wrapping};
 use crate::cli::InspectArgs;
 use crate::failure::Failure;
 
 /// Shows what a file holds.
-pub(super) fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(args: &InspectArgs, keys: Option<&KeyRing>, out: &mut dyn Write) -> Result<(), Failure> {
     let bar = Bar::new("reading", args.json);
-    let options = Options::default().largest(args.largest).names(args.ids).progress(bar.watch());
+    let options = opened_with(keys).largest(args.largest).names(args.ids).progress(bar.watch());
     let held = files::inspect(&args.file, options)?;
     drop(bar);
     let name = args.file.display().to_string();
@@ -32,6 +33,9 @@ fn as_text(name: &str, held: &Inspection) -> String {
     let written = time(header.written_at);
     row(&mut text, "written", format_args!("{written} by release {}, {number}", one_line(&header.release)));
     row(&mut text, "size", format_args!("{} ({} bytes)", HumanBytes(file.bytes), file.bytes));
+    if let Some(wrapping) = wrapping(file) {
+        row(&mut text, "wrapped", wrapping);
+    }
     let Figures { sessions, entries, bytes, .. } = held.sessions;
     let (sessions, entries) = (counted(sessions, "session"), entries_of(entries));
     let buckets = counted(held.buckets, "bucket");
@@ -129,6 +133,8 @@ fn as_json(name: &str, held: &Inspection) -> Value {
         "file": name,
         "header": header_json(&file.header),
         "bytes": file.bytes,
+        "sealed_under": file.sealed_under,
+        "compressed": file.compressed,
         "restorable": file.is_restorable(),
         "ended": file.ended,
         "refused": { "count": file.refused, "findings": findings.collect::<Vec<_>>() },

@@ -5,19 +5,20 @@ use std::io::Write;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use sessile::files::{self, FileError, Options, Verified};
+use sessile::KeyRing;
+use sessile::files::{self, FileError, Verified};
 
 use super::bar::Bar;
-use super::{counted, format_name, header_json, one_line, print, print_json};
+use super::{counted, format_name, header_json, one_line, opened_with, print, print_json, wrapping};
 use crate::cli::VerifyArgs;
 use crate::failure::Failure;
 
 /// Checks every file, and tells of each, whatever the others are.
-pub(super) fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(args: &VerifyArgs, keys: Option<&KeyRing>, out: &mut dyn Write) -> Result<(), Failure> {
     let (mut told, mut failed, mut refused) = (Vec::new(), 0, false);
     for file in &args.files {
         let bar = Bar::new("checking", args.json);
-        let checked = files::verify(file, Options::default().progress(bar.watch()));
+        let checked = files::verify(file, opened_with(keys).progress(bar.watch()));
         drop(bar);
         if !checked.as_ref().is_ok_and(Verified::is_restorable) {
             failed += 1;
@@ -45,7 +46,8 @@ fn as_text(file: &Path, checked: &Result<Verified, FileError>) -> String {
         Ok(held) if held.is_restorable() => {
             let format = format_name(held.header.format);
             let (sessions, ends) = (counted(held.sessions, "session"), counted(held.tombstones, "end"));
-            writeln!(text, "ok       {name}: {format}, {sessions}, {ends}, {} bytes", held.bytes)
+            let wrapping = wrapping(held).map(|told| format!(", {told}")).unwrap_or_default();
+            writeln!(text, "ok       {name}: {format}, {sessions}, {ends}, {} bytes{wrapping}", held.bytes)
         }
         Ok(held) => {
             let sessions = counted(held.refused, "session");
@@ -73,6 +75,7 @@ fn as_json(file: &Path, checked: &Result<Verified, FileError>) -> Value {
                 .map(|finding| json!({ "record": finding.index, "session": finding.tag, "detail": finding.detail }));
             json!({
                 "file": name, "ok": held.is_restorable(), "header": header_json(&held.header), "bytes": held.bytes,
+                "sealed_under": held.sealed_under, "compressed": held.compressed,
                 "sessions": held.sessions, "ended": held.ended, "ends": held.tombstones,
                 "refused": { "count": held.refused, "findings": findings.collect::<Vec<_>>() },
             })
@@ -95,6 +98,8 @@ const fn kind(error: &FileError) -> &'static str {
         FileError::Truncated { .. } => "truncated",
         FileError::Damaged { .. } => "damaged",
         FileError::Newer { .. } => "newer_version",
+        FileError::Sealed { .. } => "sealed",
+        FileError::Unbuilt { .. } => "unbuilt",
         FileError::Record { .. } => "record",
         FileError::Read { .. } => "read",
         _ => "other",

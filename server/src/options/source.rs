@@ -18,8 +18,10 @@ pub(crate) const NAMES: &[&str] = &[
     "auth",
     "durability",
     "flush-every",
+    "compress",
     "format",
     "idle-timeout",
+    "key-file",
     "log",
     "max-body-bytes",
     "max-connections",
@@ -38,6 +40,9 @@ pub(crate) const NAMES: &[&str] = &[
 
 /// What every variable of ours starts with.
 const PREFIX: &str = "SESSILE_";
+
+/// The variable that holds a key itself. No flag and no file of options does: those are read by others.
+pub(crate) const KEY: &str = "SESSILE_KEY";
 
 /// Where a text was written, named so that whoever wrote it finds it.
 enum Origin<'a> {
@@ -92,6 +97,17 @@ impl Sources {
         good.into_iter().filter_map(Result::ok).collect()
     }
 
+    /// The value of the variable [`KEY`], which is kept nowhere else.
+    pub(crate) fn key<T>(&mut self, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.variables.remove(KEY)?;
+        parse(&text).map_err(|problem| self.problems.add(format!("{KEY}: {problem}"))).ok()
+    }
+
+    /// Whether the variable [`KEY`] is set.
+    pub(crate) fn has_key(&self) -> bool {
+        self.variables.contains_key(KEY)
+    }
+
     /// Whether somebody gave this option.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.find(name).is_some()
@@ -112,7 +128,7 @@ impl Sources {
     /// A mistyped variable must not pass in silence, and must not stop a server whose neighbours use the same prefix.
     fn warn_of_unknown_variables(&mut self) {
         let known: Vec<String> = NAMES.iter().chain(&["config"]).map(|name| variable(name)).collect();
-        for name in self.variables.keys().filter(|name| !known.contains(name)) {
+        for name in self.variables.keys().filter(|name| !known.contains(name) && *name != KEY) {
             let bare = name.trim_start_matches(PREFIX);
             let hint = near::nearest(bare, NAMES).map(|near| format!("; did you mean {}?", variable(near)));
             self.warnings.push(format!("{name} is not an option and is ignored{}", hint.unwrap_or_default()));

@@ -187,3 +187,66 @@ fn a_mistyped_variable_is_warned_of() {
     let options = ServeOptions::read(Flags::new(), environment(&[("SESSILE_FORMATT", "json")])).unwrap();
     assert_eq!(options.warnings, ["SESSILE_FORMATT is not an option and is ignored; did you mean SESSILE_FORMAT?"]);
 }
+
+/// A key file with this mode.
+fn key_file(text: &str, mode: u32) -> (tempfile::TempDir, String) {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+#[test]
+fn keys_come_from_a_file_or_from_the_environment() {
+    let key = "a".repeat(64);
+    let (_folder, path) = key_file(&key, 0o600);
+    let given = |flag: &[(&'static str, &str)], pairs: &[(&str, &str)]| {
+        let options = ServeOptions::read(flags(flag), environment(pairs)).unwrap();
+        assert_eq!(options.warnings, Vec::<String>::new());
+        options.keys
+    };
+    let ring = KeyRing::parse(&key).ok();
+    assert_eq!(given(&[], &[]), None);
+    assert_eq!(given(&[("key-file", &path)], &[]), ring);
+    assert_eq!(given(&[], &[("SESSILE_KEY_FILE", &path)]), ring);
+    assert_eq!(given(&[], &[("SESSILE_KEY", &key)]), ring);
+    let (_config, named) = config(&format!("key-file = '{path}'"));
+    assert_eq!(given(&[("config", &named)], &[]), ring);
+    let (_config, named) = config(&format!("key = '{key}'"));
+    let told = problem(&[("config", &named)]);
+    assert!(told.contains("`key` in") && told.contains("is not an option") && !told.contains(&key), "{told}");
+}
+
+#[test]
+fn wrong_keys_are_told_without_what_they_hold() {
+    let half = "c0ffee".repeat(6);
+    let (_folder, short) = key_file(&half, 0o600);
+    let (_exposed, exposed) = key_file(&"a".repeat(64), 0o644);
+    let read = |file: &str, key: &str| {
+        let told = ServeOptions::read(flags(&[("key-file", file)]), environment(&[("SESSILE_KEY", key)]));
+        let told = told.unwrap_err().to_string();
+        assert!(!told.contains("c0ffee") && !told.contains("aaaaaaaa"), "{told}");
+        told
+    };
+    let told = read(&short, &half);
+    for message in
+        ["--key-file: the key file ", "line 1 is not a key", "SESSILE_KEY: line 1", "leave out one of the two"]
+    {
+        assert!(told.contains(message), "{message}: {told}");
+    }
+    assert!(read(&exposed, "").contains(&format!("run: chmod 600 {exposed}")));
+    assert!(read("missing", "").contains("cannot be read"));
+}
+
+#[test]
+fn a_flag_goes_before_any_key_of_the_environment_in_commands() {
+    let (_folder, path) = key_file(&"a".repeat(64), 0o600);
+    let pairs = environment(&[("SESSILE_KEY", "nonsense"), ("SESSILE_CONFIG", "missing.toml")]);
+    let keys = keys_for_command(Some(path.as_ref()), pairs.clone()).unwrap();
+    assert_eq!(keys, KeyRing::parse(&"a".repeat(64)).ok());
+    assert!(keys_for_command(None, pairs).is_err());
+    assert_eq!(keys_for_command(None, []).unwrap(), None);
+}

@@ -22,4 +22,5 @@ mod logs;
 mod metrics;
 mod restart;
 mod schema;
+mod sealed;
 mod strangers;

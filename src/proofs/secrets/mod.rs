@@ -1,4 +1,5 @@
-//! No credential leaks: planted ids, principals, keys and values are searched in logs, metrics, errors and files.
+//! No credential leaks: planted ids, principals, keys and values are searched in logs, metrics, errors and files; in files
+//! that are sealed nothing at all is found.
 
 mod log;
 mod needles;
@@ -27,6 +28,8 @@ use needles::{Needles, secret};
 
 /// So many of each: anonymous sessions, owned ones, chosen ids, principals, keys, values.
 const SECRETS: u64 = 1_000;
+/// Whether files are sealed.
+const SEALED: &[bool] = if cfg!(feature = "seal") { &[false, true] } else { &[false] };
 
 /// What was told to anybody, and what must not be in it.
 #[derive(Default)]
@@ -158,6 +161,7 @@ struct SessionInfoShown(Option<crate::id::SessionId>, String);
 fn start<'a>(
     path: &Path,
     format: Format,
+    sealed: bool,
     hand: &Hand,
     bugs: &'a [Bug],
 ) -> (Arc<DebuggingRecorder>, impl Future<Output = SessionService> + 'a) {
@@ -169,13 +173,31 @@ fn start<'a>(
         .snapshots(path)
         .format(format)
         .max_value_bytes(1_024_u64);
-    (recorder, service(builder, bugs))
+    (recorder, service(if sealed { seal(builder) } else { builder }, bugs))
 }
 
-async fn drive(seed: u64, count: u64, format: Format, told: &mut Told, bugs: &[Bug]) -> Result<(), String> {
+/// What the planted secrets would compress to is of no use to whoever looks for them, so nothing is compressed.
+#[cfg(feature = "seal")]
+fn seal(builder: crate::service::Builder) -> crate::service::Builder {
+    builder.keys(crate::KeyRing::parse(&"5e".repeat(32)).unwrap())
+}
+
+#[cfg(not(feature = "seal"))]
+fn seal(builder: crate::service::Builder) -> crate::service::Builder {
+    builder
+}
+
+async fn drive(
+    seed: u64,
+    count: u64,
+    format: Format,
+    sealed: bool,
+    told: &mut Told,
+    bugs: &[Bug],
+) -> Result<(), String> {
     let (folder, hand, mut random) = (folder(), Hand::new(), Random(seed));
     let (path, export) = (folder.path().join("snapshots"), folder.path().join("export"));
-    let (recorder, starting) = start(&path, format, &hand, bugs);
+    let (recorder, starting) = start(&path, format, sealed, &hand, bugs);
     let mut scene = Scene { service: starting.await, hand: &hand, random: &mut random, told };
     for number in 0..count {
         scene.callers(number).await;
@@ -198,7 +220,12 @@ async fn drive(seed: u64, count: u64, format: Format, told: &mut Told, bugs: &[B
     let mut files = Vec::new();
     for file in std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).chain([export.clone()]) {
         let bytes = std::fs::read(&file).unwrap();
-        told.bearers.find(&format!("a file ({format:?})"), &bytes)?;
+        let place = format!("a file ({format:?}, sealed: {sealed})");
+        told.bearers.find(&place, &bytes)?;
+        if sealed {
+            told.names.find(&place, &bytes)?;
+            told.contents.find(&place, &bytes)?;
+        }
         files.push(bytes.len());
         if files.len() == 1 || file == export {
             let mut damaged = bytes;
@@ -210,7 +237,7 @@ async fn drive(seed: u64, count: u64, format: Format, told: &mut Told, bugs: &[B
     if files.iter().sum::<usize>() < 10_000 {
         return Err(format!("the files hold next to nothing: {files:?}"));
     }
-    let (_, starting) = start(&path, format, &hand, bugs);
+    let (_, starting) = start(&path, format, sealed, &hand, bugs);
     let service = starting.await;
     told.shown(service.restored());
     told.outcome(service.import(&export, ImportOptions::default()).await);
@@ -225,8 +252,10 @@ async fn drive(seed: u64, count: u64, format: Format, told: &mut Told, bugs: &[B
 fn kept_secret(seed: u64, count: u64, bugs: &[Bug]) -> Verdict {
     let recording = log::record();
     let mut told = Told::default();
-    for format in [Format::Bincode, Format::Json] {
-        paused(drive(seed ^ format as u64, count, format, &mut told, bugs))?;
+    for &sealed in SEALED {
+        for format in [Format::Bincode, Format::Json] {
+            paused(drive(seed ^ format as u64 ^ u64::from(sealed) << 1, count, format, sealed, &mut told, bugs))?;
+        }
     }
     let log = recording.take();
     if log.windows(15).filter(|line| *line == b"session created").count() < 4 * count as usize {
@@ -256,7 +285,8 @@ fn no_credential_leaks() {
 
 #[test]
 fn each_planted_leak_is_found() {
-    for bug in [Bug::LogTellsId, Bug::ErrorTellsId, Bug::FileTellsAnonymousId] {
+    let unsealed = if cfg!(feature = "seal") { Some(Bug::FilesUnsealed) } else { None };
+    for bug in [Bug::LogTellsId, Bug::ErrorTellsId, Bug::FileTellsAnonymousId].into_iter().chain(unsealed) {
         println!("{bug:?}");
         caught(1, |seed| kept_secret(seed, 20, &[bug]));
     }

@@ -24,7 +24,7 @@ impl Folder {
     /// [`FileError`] as [`chain`] has it, and of which file.
     pub(crate) fn chain(&self, generation: u64) -> Result<Chain, (PathBuf, FileError)> {
         let files = self.journals().map_err(|error| (self.path.clone(), error.into()))?;
-        chain(&*self.layer, &files, generation)
+        chain(&*self.layer, &self.wrap, &files, generation)
     }
 
     /// The number of the next generation: greater than that of any file here.
@@ -60,10 +60,10 @@ impl Folder {
         getrandom::fill(&mut salt).map_err(|error| io("get random bytes")(error.into()))?;
         let salt = u32::from_le_bytes(salt);
         let service = env!("CARGO_PKG_VERSION").to_owned();
-        let header = JournalHeader { generation, segment, first_frame, created_at, service, salt };
+        let header = JournalHeader { generation, segment, first_frame, created_at, service, salt, seal: None };
         let file = JournalFile::new(&self.path, generation, segment);
         let created = self.layer.create(&file.path).map_err(io("create the journal"))?;
-        let begun = JournalWriter::begin(created, header).and_then(|writer| {
+        let begun = JournalWriter::begin(created, header, &self.wrap).and_then(|writer| {
             self.layer.sync_folder(&self.path).map_err(io("sync the folder"))?;
             Ok(writer)
         });

@@ -19,7 +19,7 @@ impl Folder {
     ///
     /// # Errors
     /// [`RestoreError::Newer`] when a newer release wrote the first file that is not damaged: falling back would drop
-    /// what it holds without saying so. [`RestoreError::NoneValid`] when files are there and none is whole.
+    /// what it holds without saying so; [`RestoreError::Sealed`] and [`RestoreError::Unbuilt`] likewise. [`RestoreError::NoneValid`] when files are there and none is whole.
     /// [`RestoreError::Io`] when a file cannot be read, as opposed to being damaged.
     pub(crate) fn newest<T>(
         &self,
@@ -36,6 +36,9 @@ impl Folder {
                 Err(FileError::NewerVersion { found, supported }) => {
                     return Err(RestoreError::Newer { path: file.path, found, supported });
                 }
+                // As with a newer version: what is older is not what was there last.
+                Err(FileError::Sealed { key }) => return Err(RestoreError::Sealed { path: file.path, key }),
+                Err(FileError::Unbuilt { feature }) => return Err(RestoreError::Unbuilt { path: file.path, feature }),
                 Err(FileError::Io { source }) => return Err(RestoreError::Io { path: file.path, source }),
                 Err(damage) => skipped.push((file, damage)),
             }
@@ -46,7 +49,6 @@ impl Folder {
     /// Reads one generation to its end and checks it. Who copied a file here under a number of their own meant it, so the
     /// name need not fit what the header says.
     pub(in crate::snapshot) fn verify(&self, file: &GenerationFile) -> Result<Summary, FileError> {
-        let mut input = self.layer.open(&file.path)?;
-        verify(&mut input, &self.options)
+        verify(&mut self.open_file(file)?, &self.options)
     }
 }

@@ -8,7 +8,7 @@ impl Folder {
     /// Keeps the newest `keep` valid generations, at least one, and removes valid ones that are older, and the
     /// journals before all that is kept; gives the former.
     ///
-    /// A damaged, newer or foreign file is neither counted nor removed. What this process wrote or restored is valid;
+    /// A damaged, newer or foreign file, or one whose key is missing, is neither counted nor removed. What this process wrote or restored is valid;
     /// any other file is read to find out.
     ///
     /// # Errors

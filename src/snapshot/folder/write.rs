@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Folder, GenerationFile};
 use crate::config::Format;
-use crate::snapshot::WriteError;
 use crate::snapshot::writer::{FileHeader, Summary, Writer};
+use crate::snapshot::{WriteError, wrapped};
 
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -75,9 +75,11 @@ impl Folder {
     ) -> Result<Summary, WriteError> {
         let file = self.layer.create(half).map_err(io("create the file"))?;
         let mut output = BufWriter::with_capacity(BUFFER_BYTES, file);
-        let mut writer = Writer::new(&mut output, header, self.options.entries)?;
-        fill(&mut writer)?;
-        let summary = writer.finish()?;
+        let summary = wrapped(&mut output, &self.wrap, |output| {
+            let mut writer = Writer::new(output, header, self.options.entries)?;
+            fill(&mut writer)?;
+            writer.finish()
+        })?;
         output.get_mut().sync().map_err(io("sync the file"))?;
         Ok(summary)
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::latest::Replay;
 use super::reader::{Read, Rest, read};
 use super::{JournalHeader, JournalItem, SECTOR};
+use crate::config::Wrap;
 use crate::snapshot::folder::JournalFile;
 use crate::snapshot::{FileError, FileLayer};
 
@@ -33,6 +34,11 @@ impl Chain {
         self.files.last().map(|(_, read)| read.next_frame)
     }
 
+    /// Whether every file of it is sealed.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.files.iter().all(|(_, read)| read.header.seal.is_some())
+    }
+
     /// When the last frame was written: wall clock, microseconds since the Unix epoch; zero where there is none.
     pub(crate) fn written_at(&self) -> u64 {
         self.files.iter().map(|(_, read)| read.written_at).max().unwrap_or_default()
@@ -48,18 +54,19 @@ struct Headed<'a> {
 /// Reads the chain that begins with `generation`: `files` are those of the folder, oldest first.
 ///
 /// # Errors
-/// [`FileError::NewerVersion`] and [`FileError::Io`], and of which file; whatever else is wrong ends the chain and is told in `cut`.
+/// [`FileError::NewerVersion`], [`FileError::Sealed`], [`FileError::Unbuilt`] and [`FileError::Io`], and of which file; whatever else is wrong ends the chain and is told in `cut`.
 pub(crate) fn chain(
     layer: &dyn FileLayer,
+    wrap: &Wrap,
     files: &[JournalFile],
     generation: u64,
 ) -> Result<Chain, (PathBuf, FileError)> {
     let mut chain = Chain::default();
     let mut headed = Vec::new();
     for file in files.iter().filter(|file| file.generation >= generation) {
-        match header(layer, file) {
+        match header(layer, wrap, file) {
             Ok(header) => headed.push(Headed { file, header }),
-            Err(error @ (FileError::NewerVersion { .. } | FileError::Io { .. })) => {
+            Err(error) if is_final(&error) => {
                 return Err((file.path.clone(), error));
             }
             // Its creation may have been cut short, and then nothing was written to it. If more is missing than that,
@@ -95,7 +102,7 @@ pub(crate) fn chain(
             Ok(())
         };
         let found = layer.open(&file.path).map_err(FileError::from);
-        let found = found.and_then(|mut input| read(&mut input, end, &mut take));
+        let found = found.and_then(|mut input| read(&mut input, wrap, end, &mut take));
         let found = found.map_err(|error| (file.path.clone(), error))?;
         let is_last = files.peek().is_none();
         let rest = found.rest;
@@ -118,8 +125,14 @@ pub(crate) fn chain(
     Ok(chain)
 }
 
-fn header(layer: &dyn FileLayer, file: &JournalFile) -> Result<JournalHeader, FileError> {
-    let header = read(&mut layer.open(&file.path)?, 0, &mut |_| Ok(()))?.header;
+/// Whether an error says that a file may be as good as it was: nothing is restored without it.
+const fn is_final(error: &FileError) -> bool {
+    use FileError::{Io, NewerVersion, Sealed, Unbuilt};
+    matches!(error, NewerVersion { .. } | Sealed { .. } | Unbuilt { .. } | Io { .. })
+}
+
+fn header(layer: &dyn FileLayer, wrap: &Wrap, file: &JournalFile) -> Result<JournalHeader, FileError> {
+    let header = read(&mut layer.open(&file.path)?, wrap, 0, &mut |_| Ok(()))?.header;
     if (header.generation, header.segment) != (file.generation, file.segment) {
         let detail = "the header is that of another file".to_owned();
         return Err(FileError::Damaged { offset: 0, detail });

@@ -1,7 +1,10 @@
 //! A frame: what one write makes durable, all of it or nothing.
 
-use super::SECTOR;
+use std::io;
+
 use super::records::JournalItem;
+use super::sealed::FrameSeal;
+use super::{JournalHeader, SECTOR};
 use crate::snapshot::{MAX_RECORD_BYTES, RecordError};
 
 /// The first bytes of a frame.
@@ -43,16 +46,27 @@ impl Frame {
     }
 
     /// The bytes to write, up to the end of their last sector.
-    pub(super) fn seal(&mut self, number: u64, written_at: u64, salt: u32) -> &[u8] {
-        let length = self.len();
+    ///
+    /// # Errors
+    /// [`io::Error`] when it cannot be sealed.
+    pub(super) fn finish(
+        &mut self,
+        number: u64,
+        written_at: u64,
+        header: &JournalHeader,
+        seal: &FrameSeal,
+    ) -> io::Result<&[u8]> {
+        let salt = header.salt;
+        let length = self.len() + seal.more();
+        let told = Head { length: length as u32, number, written_at, checksum: 0 };
+        seal.seal(number, &told.associated(header), &mut self.bytes, HEAD_BYTES)?;
         let payload = self.bytes.get(HEAD_BYTES..).unwrap_or_default();
-        let head = Head { length: length as u32, number, written_at, checksum: crc32c::crc32c_append(salt, payload) };
-        let head = head.encode(salt);
+        let head = Head { checksum: crc32c::crc32c_append(salt, payload), ..told }.encode(salt);
         if let Some(place) = self.bytes.get_mut(..HEAD_BYTES) {
             place.copy_from_slice(&head);
         }
         self.bytes.resize(padded(self.bytes.len() as u64) as usize, 0);
-        &self.bytes
+        Ok(&self.bytes)
     }
 }
 
@@ -67,6 +81,16 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// What a sealed payload is bound to: its place in this very file.
+    pub(super) fn associated(&self, header: &JournalHeader) -> Vec<u8> {
+        let mut associated = self.length.to_le_bytes().to_vec();
+        for number in [self.number, self.written_at, header.generation, header.segment, header.first_frame] {
+            associated.extend(number.to_le_bytes());
+        }
+        associated.extend(header.created_at.to_le_bytes());
+        associated
+    }
+
     fn encode(self, salt: u32) -> [u8; HEAD_BYTES] {
         let mut head = [0; HEAD_BYTES];
         let parts: [&[u8]; 5] = [

@@ -3,6 +3,7 @@
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
+use super::sealed::SealRecord;
 use super::{MAGIC, SECTOR, VERSION};
 use crate::snapshot::record::{MAX_STAMP, check};
 use crate::snapshot::{FileError, codec};
@@ -28,6 +29,9 @@ pub(crate) struct JournalHeader {
     /// Where the checksums of its frames start from.
     #[garde(skip)]
     pub(crate) salt: u32,
+    /// How its frames are sealed, if they are.
+    #[garde(skip)]
+    pub(crate) seal: Option<SealRecord>,
 }
 
 /// Preamble, and length and checksum of the header.

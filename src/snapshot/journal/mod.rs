@@ -1,18 +1,21 @@
 //! The journal: what changed since a snapshot was begun, appended as it happens.
 //!
 //! ```text
-//! file   = preamble block* zeros       integers are little-endian; every block begins at a multiple of 512 bytes
+//! file   = preamble head frame* zeros  integers are little-endian; every frame begins at a multiple of 512 bytes
 //! preamble= magic[8] version:u32 crc32c(magic version):u32       the same in every version, as that of a snapshot
 //! head   = length:u32 crc32c(header):u32 header[length]          after the preamble, in the first 512 bytes
 //! frame  = magic[4] length:u32 number:u64 written_at:u64 crc32c(payload):u32 crc32c(the 28 bytes before):u32
 //!          payload[length]
-//! payload= (tag:u8 length:u32 record[length])*
+//! payload= (tag:u8 length:u32 record[length])*, sealed (16 bytes more) where there are keys
 //! ```
 //!
 //! A frame is what one write made durable: all of it counts or none. Frames are numbered through all files of a chain,
 //! so that one that is missing is noticed; both of its checksums start from the file's salt, so that a frame that lies
 //! in another file is none. Files are filled with zeros ahead of what is written, so that a write changes nothing but
 //! bytes. Frames begin at sectors of their own: no write touches a sector that holds an earlier one.
+//!
+//! Frames are sealed each by itself, by its number: nonces begin with random bytes of the file, and head and header are
+//! associated data. A file is not written on once it was read, so that no number is used twice.
 //!
 //! # Which file follows which
 //! `journal-<generation>-<segment>` holds what changed after the walk for the snapshot of that generation began, or
@@ -26,6 +29,7 @@ mod header;
 mod latest;
 mod reader;
 mod records;
+mod sealed;
 mod writer;
 
 pub(crate) use chain::{Chain, Cut, chain};

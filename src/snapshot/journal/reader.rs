@@ -4,7 +4,9 @@ use std::io;
 
 use super::frame::{HEAD_BYTES, Head, MOST_PAYLOAD, padded};
 use super::records::{JournalItem, items};
+use super::sealed::FrameSeal;
 use super::{JournalHeader, SECTOR};
+use crate::config::Wrap;
 use crate::snapshot::FileError;
 
 /// What one file holds.
@@ -37,19 +39,21 @@ pub(crate) enum Rest {
 /// Reads a journal and hands on the items of its frames below `end`, a frame's either all or none.
 ///
 /// # Errors
-/// [`FileError`] when the header is not as it was written, or is newer. What follows it never fails.
+/// [`FileError`] when the header is not as it was written, is newer, or wants a key. What follows it never fails.
 pub(crate) fn read(
     input: &mut dyn io::Read,
+    wrap: &Wrap,
     end: u64,
     each: &mut dyn FnMut(JournalItem<'_>) -> Result<(), String>,
 ) -> Result<Read, FileError> {
     let mut sector = Vec::new();
     fill(input, SECTOR as usize, &mut sector)?;
     let header = JournalHeader::decode(&sector)?;
+    let seal = FrameSeal::reading(wrap, header.seal.as_ref())?;
     let (first, created_at) = (header.first_frame, header.created_at);
     let mut found =
         Read { header, frames: 0, next_frame: first, written_at: created_at, bytes: SECTOR, rest: Rest::Clean };
-    let mut block = Vec::new();
+    let (mut block, mut room) = (Vec::new(), Vec::new());
     while found.next_frame < end {
         // A frame is read whole before anything of it is handed on.
         let Some(head) = next(input, &found, &mut block)? else {
@@ -57,11 +61,13 @@ pub(crate) fn read(
             break;
         };
         let payload = block.get(HEAD_BYTES..HEAD_BYTES + head.length as usize).unwrap_or_default();
-        if items(payload, &mut |_| Ok(())).is_err() {
+        let opened = seal.open(head.number, &head.associated(&found.header), payload, &mut room);
+        let whole = opened.filter(|payload| items(payload, &mut |_| Ok(())).is_ok());
+        let Some(payload) = whole else {
             // Its checksum holds, so this is what was written: by a release that knows more, or by nobody of ours.
             found.rest = Rest::Damaged;
             break;
-        }
+        };
         if items(payload, each).is_err() {
             found.rest = Rest::Damaged;
             break;

@@ -3,7 +3,9 @@
 use std::io;
 
 use super::frame::{Frame, padded};
+use super::sealed::FrameSeal;
 use super::{JournalHeader, SECTOR};
+use crate::config::Wrap;
 use crate::snapshot::WriteError;
 use crate::snapshot::layer::LayerFile;
 
@@ -15,6 +17,7 @@ const MOST_RESERVE: u64 = 4 << 20;
 pub(crate) struct JournalWriter {
     file: Box<dyn LayerFile>,
     header: JournalHeader,
+    seal: FrameSeal,
     /// Where the next frame goes.
     end: u64,
     /// Up to here there are zeros, or what was written.
@@ -26,10 +29,16 @@ pub(crate) struct JournalWriter {
 
 impl JournalWriter {
     /// Begins a file that was just created; its name is made durable by whoever did that.
-    pub(in crate::snapshot) fn begin(file: Box<dyn LayerFile>, header: JournalHeader) -> Result<Self, WriteError> {
+    pub(in crate::snapshot) fn begin(
+        file: Box<dyn LayerFile>,
+        header: JournalHeader,
+        wrap: &Wrap,
+    ) -> Result<Self, WriteError> {
+        let (record, seal) = FrameSeal::writing(wrap).map_err(io("seal the journal"))?;
+        let header = JournalHeader { seal: record, ..header };
         let head = header.encode().map_err(|detail| WriteError::Record { index: 0, detail })?;
         let next_frame = header.first_frame;
-        let mut writer = Self { file, header, end: SECTOR, reserved: 0, reserve: RESERVE, next_frame };
+        let mut writer = Self { file, header, seal, end: SECTOR, reserved: 0, reserve: RESERVE, next_frame };
         let write = |writer: &mut Self| {
             writer.file.write_at(0, &head)?;
             writer.reserved = SECTOR;
@@ -55,7 +64,7 @@ impl JournalWriter {
     /// # Errors
     /// [`io::Error`]: whether any of it is in the file is not known, and nothing more may be written.
     pub(crate) fn write(&mut self, frame: &mut Frame, written_at: u64) -> io::Result<()> {
-        let bytes = frame.seal(self.next_frame, written_at, self.header.salt);
+        let bytes = frame.finish(self.next_frame, written_at, &self.header, &self.seal)?;
         self.file.write_at(self.end, bytes)?;
         self.end = padded(self.end + bytes.len() as u64);
         self.reserved = self.reserved.max(self.end);

@@ -74,7 +74,7 @@ fn generations_are_numbered_and_the_newest_is_found() {
     assert_eq!(numbers(&folder), [3, 2, 1]);
     let (file, summary) = newest(&folder).file.unwrap();
     assert_eq!((file.number, summary.sessions, summary.header.generation), (3, 3, 3));
-    let read = read(&mut *folder.open_file(&file).unwrap(), &OPTIONS, &mut |_| Ok(())).unwrap();
+    let read = read(&mut folder.open_file(&file).unwrap(), &OPTIONS, &mut |_| Ok(())).unwrap();
     assert_eq!(read, summary);
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::fixture::*;
+use crate::config::Wrap;
 use crate::snapshot::journal::{Rest, read};
 use crate::snapshot::*;
 
@@ -45,7 +46,7 @@ fn written() -> (Vec<u8>, Vec<usize>) {
 /// The revisions that are read from these bytes, and what stands after them.
 fn revisions(bytes: &[u8]) -> Result<(Vec<u64>, Rest), FileError> {
     let mut revisions = Vec::new();
-    let found = read(&mut &*bytes, u64::MAX, &mut |item| {
+    let found = read(&mut &*bytes, &Wrap::default(), u64::MAX, &mut |item| {
         if let JournalItem::Session(record) = item {
             revisions.push(record.revision);
         }

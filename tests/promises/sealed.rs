@@ -1,0 +1,204 @@
+//! Encryption at rest: what keys are for, how they change, and that nothing starts or is touched without them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::common::{alice, secs};
+use sessile::files::{self, FileError, Options, Verified};
+use sessile::{Builder, FileProblem, Format, ImportOptions, KeyRing, SessionService, StartError};
+
+const FORMATS: [Format; 2] = [Format::Bincode, Format::Json];
+
+/// A ring of keys, each by its only digit; the first one writes.
+fn ring(digits: &str) -> KeyRing {
+    let lines: Vec<_> = digits.chars().map(|digit| digit.to_string().repeat(64)).collect();
+    KeyRing::parse(&lines.join("\n")).unwrap()
+}
+
+fn id(digit: &str) -> Option<String> {
+    Some(ring(digit).writing().to_string())
+}
+
+fn builder(folder: &Path, keys: &str) -> Builder {
+    let builder = SessionService::builder().snapshots(folder);
+    if keys.is_empty() { builder } else { builder.keys(ring(keys)) }
+}
+
+async fn start(folder: &Path, keys: &str) -> SessionService {
+    builder(folder, keys).start().await.unwrap()
+}
+
+async fn set(service: &SessionService, value: u64) {
+    service.owner(&alice()).bucket().await.unwrap().set("n", &value).await.unwrap();
+}
+
+async fn value(service: &SessionService) -> Option<u64> {
+    service.owner(&alice()).bucket().await.unwrap().get("n").unwrap()
+}
+
+/// Everything in a folder, with its bytes and its time.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let told = |path: PathBuf| {
+        let time = fs::metadata(&path).unwrap().modified().unwrap();
+        (path.clone(), (fs::read(path).unwrap(), time))
+    };
+    files.map(told).collect()
+}
+
+fn newest(folder: &Path) -> Verified {
+    files::newest(folder, Options::default().keys(ring("abc"))).unwrap().file
+}
+
+#[tokio::test]
+async fn a_wrong_or_missing_key_means_no_start_and_nothing_touched() {
+    for format in FORMATS {
+        let folder = tempfile::tempdir().unwrap();
+        // An older generation that anybody could read is no way out.
+        let service = builder(folder.path(), "").format(format).start().await.unwrap();
+        set(&service, 1).await;
+        service.drain().await.unwrap();
+        let service = builder(folder.path(), "a").format(format).start().await.unwrap();
+        set(&service, 2).await;
+        service.drain().await.unwrap();
+        let before = contents(folder.path());
+        for keys in ["", "b", "bc"] {
+            let refused = builder(folder.path(), keys).start().await.map(drop).unwrap_err();
+            assert!(matches!(&refused, StartError::Sealed { key, .. } if Some(key) == id("a").as_ref()), "{refused}");
+            assert!(refused.to_string().contains("name a key file that holds it"), "{refused}");
+            assert!(!refused.to_string().contains("aaaaaaaa") && !format!("{refused:?}").contains("aaaaaaaa"));
+        }
+        assert!(contents(folder.path()) == before, "{format:?}: something was touched");
+        assert_eq!(value(&start(folder.path(), "a").await).await, Some(2));
+    }
+}
+
+#[tokio::test]
+async fn told_to_start_empty_it_leaves_what_it_cannot_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), "a").await;
+    set(&service, 1).await;
+    service.drain().await.unwrap();
+    let before = contents(folder.path());
+    let service = builder(folder.path(), "b").start_empty(true).generations(1_usize).start().await.unwrap();
+    assert!(service.restored().started_empty && value(&service).await.is_none());
+    for number in 0..4 {
+        set(&service, number).await;
+        service.snapshot().await.unwrap();
+    }
+    service.drain().await.unwrap();
+    let after = contents(folder.path());
+    assert!(before.iter().all(|(path, held)| after.get(path) == Some(held)));
+    assert_eq!(after.len(), before.len() + 1, "of its own one generation is kept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_first_key_seals_the_next_snapshot_which_follows_soon() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), "a").await;
+    set(&service, 7).await;
+    service.drain().await.unwrap();
+    assert_eq!(newest(folder.path()).sealed_under, id("a"));
+    let service = start(folder.path(), "ba").await;
+    assert!(value(&service).await == Some(7) && !service.restored().unsealed);
+    // Nothing has changed but the key.
+    for _ in 0..100 {
+        tokio::time::sleep(secs(1)).await;
+        if newest(folder.path()).sealed_under == id("b") {
+            break;
+        }
+    }
+    assert_eq!(newest(folder.path()).sealed_under, id("b"));
+    drop(service);
+    // The old key may go.
+    assert_eq!(value(&start(folder.path(), "b").await).await, Some(7));
+}
+
+#[tokio::test]
+async fn an_unsealed_file_is_taken_over_told_and_sealed() {
+    for format in FORMATS {
+        let folder = tempfile::tempdir().unwrap();
+        let service = builder(folder.path(), "").format(format).start().await.unwrap();
+        set(&service, 7).await;
+        service.drain().await.unwrap();
+        assert!(!service.restored().unsealed);
+        let service = builder(folder.path(), "a").format(format).start().await.unwrap();
+        assert!(service.restored().unsealed && value(&service).await == Some(7));
+        service.drain().await.unwrap();
+        assert_eq!(newest(folder.path()).sealed_under, id("a"));
+        let service = start(folder.path(), "a").await;
+        assert!(!service.restored().unsealed && value(&service).await == Some(7));
+    }
+}
+
+#[tokio::test]
+async fn exports_are_sealed_unless_asked_otherwise_and_imports_open_them() {
+    for format in FORMATS {
+        let folder = tempfile::tempdir().unwrap();
+        let (sealed, plain) = (folder.path().join("sealed"), folder.path().join("plain"));
+        let service = SessionService::builder().keys(ring("a")).start().await.unwrap();
+        set(&service, 7).await;
+        let report = service.export(&sealed, format).await.unwrap();
+        assert_eq!(report.bytes, fs::metadata(&sealed).unwrap().len());
+        service.export_unsealed(&plain, format).await.unwrap();
+        assert_eq!(files::verify(&plain, Options::default()).unwrap().sealed_under, None);
+
+        let stranger = SessionService::builder().keys(ring("b")).start().await.unwrap();
+        let refused = stranger.import(&sealed, ImportOptions::default()).await.unwrap_err();
+        let told = refused.to_string();
+        assert!(matches!(refused, FileProblem::Refused { .. }) && told.contains(&id("a").unwrap()), "{told}");
+        let friend = SessionService::builder().keys(ring("ba")).start().await.unwrap();
+        friend.import(&sealed, ImportOptions::default()).await.unwrap();
+        assert_eq!(value(&friend).await, Some(7));
+    }
+}
+
+#[tokio::test]
+async fn files_are_looked_into_checked_and_converted_with_keys_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sealed, json, again) =
+        (folder.path().join("sealed"), folder.path().join("state.json"), folder.path().join("again"));
+    let service = SessionService::builder().keys(ring("a")).start().await.unwrap();
+    set(&service, 7).await;
+    service.export(&sealed, Format::Bincode).await.unwrap();
+    let keys = |digits| Options::default().keys(ring(digits));
+    for options in [Options::default(), keys("b")] {
+        let refused = files::inspect(&sealed, options).unwrap_err();
+        assert!(matches!(refused, FileError::Sealed { .. }) && refused.is_refusal());
+        assert!(refused.hint().contains("--key-file"), "{}", refused.hint());
+    }
+    let held = files::inspect(&sealed, keys("ba")).unwrap();
+    assert_eq!((held.file.sealed_under, held.file.compressed, held.sessions.entries), (id("a"), false, 1));
+    assert_eq!(held.file.bytes, fs::metadata(&sealed).unwrap().len());
+    files::convert(&sealed, &json, Format::Json, keys("a")).unwrap();
+    assert!(fs::read_to_string(&json).unwrap().contains("\"value\":7"));
+    let unsealed = files::convert(&json, &again, Format::Bincode, Options::default().seal(true)).unwrap_err();
+    assert!(matches!(unsealed, FileError::Write { .. }) && !again.exists(), "without a key it fails closed");
+    let written = files::convert(&json, &again, Format::Bincode, keys("b").seal(true)).unwrap();
+    assert_eq!(written.bytes, fs::metadata(&again).unwrap().len());
+    assert_eq!(files::verify(&again, keys("b")).unwrap().sealed_under, id("b"));
+}
+
+#[cfg(feature = "zstd")]
+#[tokio::test]
+async fn compressed_files_are_smaller_and_read_by_anybody() {
+    for keys in ["", "a"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sizes = Vec::new();
+        for compress in [false, true] {
+            let service = builder(folder.path(), keys).compress(compress).start().await.unwrap();
+            let bucket = service.owner(&alice()).bucket().await.unwrap();
+            bucket.set("text", &"what repeats itself ".repeat(5_000)).await.unwrap();
+            sizes.push(service.snapshot().await.unwrap().bytes);
+            service.drain().await.unwrap();
+            assert_eq!(newest(folder.path()).compressed, compress);
+        }
+        assert!(sizes[1] * 20 < sizes[0], "{sizes:?}");
+        // Whether it compresses itself or not.
+        let service = start(folder.path(), keys).await;
+        let bucket = service.owner(&alice()).bucket().await.unwrap();
+        assert_eq!(bucket.get::<String>("text").unwrap().unwrap().len(), 100_000);
+    }
+}
