@@ -59,6 +59,16 @@ pub const MAX_TEXT_BYTES: u64 = 256;
 pub const MAX_TAGS: u64 = 16;
 /// Levels of nesting in one value.
 pub const MAX_DEPTH: u64 = 100;
+/// Keyed updates that a session remembers.
+pub const DEFAULT_IDEMPOTENCY_KEYS: u64 = 128;
+/// How long it remembers them: 24 hours.
+pub const DEFAULT_IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+/// The most keyed updates that a session can be told to remember.
+pub const MAX_IDEMPOTENCY_KEYS: u64 = 1_024;
+/// Bytes of an idempotency key.
+pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 128;
+/// Bytes of what a keyed update returned, as compact JSON, that are remembered with it: 4 KiB.
+pub const MAX_REMEMBERED_BYTES: usize = 4 << 10;
 /// The longest timeout: 100 years.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
@@ -108,6 +118,10 @@ pub(crate) struct StateLimits {
     pub(crate) key_bytes: u64,
     #[garde(skip)]
     pub(crate) at_entries: AtCapacity,
+    #[garde(range(min = 1, max = MAX_IDEMPOTENCY_KEYS))]
+    pub(crate) idempotency_keys: u64,
+    #[garde(custom(positive))]
+    pub(crate) idempotency_window: Duration,
 }
 
 /// Every option of a service.
@@ -164,6 +178,8 @@ impl Default for Config {
             value_bytes: DEFAULT_MAX_VALUE_BYTES,
             key_bytes: DEFAULT_MAX_KEY_BYTES,
             at_entries: AtCapacity::default(),
+            idempotency_keys: DEFAULT_IDEMPOTENCY_KEYS,
+            idempotency_window: DEFAULT_IDEMPOTENCY_WINDOW,
         };
         Self {
             idle_timeout: Some(DEFAULT_IDLE_TIMEOUT),

@@ -56,6 +56,12 @@ pub enum IdError {
     /// Not a kind.
     #[error("a kind starts with a lower-case letter and has up to 32 lower-case letters, digits and hyphens")]
     Kind,
+    /// Not an idempotency key.
+    #[error("an idempotency key is 1 to {max} visible ascii characters without spaces")]
+    IdempotencyKey {
+        /// The most bytes a key may have.
+        max: usize,
+    },
     /// Not a name.
     #[error("a name is 1 to {max} bytes without control characters")]
     Name {
@@ -235,6 +241,18 @@ pub struct Conflict {
     pub current: Revision,
 }
 
+/// An idempotency key came with another request than the one that was applied under it; nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this idempotency key was used for another request, applied at revision {revision}; send a key of its own with each request"
+)]
+pub struct KeyReused {
+    /// The revision that the other request made.
+    pub revision: Revision,
+    /// When it was applied.
+    pub at: Timestamp,
+}
+
 /// Where an update or a create found no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -270,6 +288,9 @@ pub enum UpdateError<E = DraftError> {
     /// The expected revision is not the current one.
     #[error(transparent)]
     Conflict(#[from] Conflict),
+    /// The idempotency key was used for another request.
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
     /// A cap on the session, its owner or the service.
     #[error(transparent)]
     LimitExceeded(#[from] LimitExceeded),
@@ -298,10 +319,16 @@ pub enum UpdateError<E = DraftError> {
 impl<E> UpdateError<E> {
     /// Changes the type of the update's own error.
     pub fn map_rejected<F>(self, map: impl FnOnce(E) -> F) -> UpdateError<F> {
+        self.flattened(|error| UpdateError::Rejected(map(error)))
+    }
+
+    /// The same, where the update's own error may stand for any other.
+    pub(crate) fn flattened<F>(self, map: impl FnOnce(E) -> UpdateError<F>) -> UpdateError<F> {
         match self {
-            Self::Rejected(error) => UpdateError::Rejected(map(error)),
+            Self::Rejected(error) => map(error),
             Self::Ended(ended) => UpdateError::Ended(ended),
             Self::Conflict(conflict) => UpdateError::Conflict(conflict),
+            Self::KeyReused(reused) => UpdateError::KeyReused(reused),
             Self::LimitExceeded(limit) => UpdateError::LimitExceeded(limit),
             Self::Overloaded { met, waited } => UpdateError::Overloaded { met, waited },
             Self::Panicked { message } => UpdateError::Panicked { message },

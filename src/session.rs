@@ -1,6 +1,7 @@
 //! A session: read it, update it, close it.
 
 mod info;
+mod once;
 mod operations;
 mod typed;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 pub use info::SessionInfo;
+pub use once::{KeyOutcome, Once};
 pub use typed::TypedState;
 
 use crate::actor::core::Core;

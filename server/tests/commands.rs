@@ -94,7 +94,7 @@ fn damage(folder: &Path) -> Vec<(&'static str, &'static str)> {
         write("flipped.json", "damaged", &flipped(text.as_bytes())),
         write("empty", "empty", b""),
         write("newer.bin", "newer_version", &newer),
-        write("newer.json", "newer_version", text.replacen("-v1\",\"version\":1", "-v2\",\"version\":2", 1).as_bytes()),
+        write("newer.json", "newer_version", text.replacen("-v2\",\"version\":2", "-v3\",\"version\":3", 1).as_bytes()),
         write("foreign", "not_ours", b"[package]\n"),
     ]
 }
@@ -114,7 +114,7 @@ async fn inspect_tells_figures_and_names_only_when_asked() {
         let shown = sessile(folder.path(), &["inspect", file]);
         assert_eq!((code(&shown), text(&shown.stderr)), (Some(0), ""));
         let told = text(&shown.stdout);
-        assert!(told.contains(&format!("{format}, version 1")) && told.contains("2 sessions (1 bucket)"), "{told}");
+        assert!(told.contains(&format!("{format}, version 2")) && told.contains("2 sessions (1 bucket)"), "{told}");
         let answer = json(&sessile(folder.path(), &["inspect", file, "--json"]));
         assert_eq!(answer["sessions"]["entries"], 2);
         assert_eq!((&answer["ends"]["closed"], &answer["owner_count"]), (&1.into(), &1.into()));

@@ -119,6 +119,7 @@ fn load(path: &std::path::Path, options: &ReadOptions) -> Result<(Timestamp, Vec
     read(&mut File::open(path)?, options, &mut |item| {
         items.push(match item {
             Item::Session(record) => Loaded::Session(Box::new(record.owned())),
+            Item::Events(_) => return Err(RecordError("event logs are not kept".to_owned())),
             Item::Tombstone(record) => Loaded::Tombstone(record.clone()),
         });
         Ok::<_, RecordError>(())
@@ -218,6 +219,7 @@ async fn replace(
             draft.set_json_with(entry.key, Json::parse(entry.value)?, ttl)?;
         }
         *draft.metadata_mut() = state.metadata().clone();
+        draft.adopt_keys(state.keys().clone());
         Ok::<_, DraftError>(())
     });
     update.await.map(|_| ImportOutcome::Replaced).map_err(|error| error.to_string())

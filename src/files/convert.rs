@@ -94,6 +94,7 @@ fn copy(
     let read = pass(input, accept_edited, |item, _| {
         let written = match item {
             Item::Session(record) => writer.session(record),
+            Item::Events(record) => writer.events(record),
             Item::Tombstone(record) => writer.tombstone(record),
         };
         written.map_err(|error| {

@@ -93,6 +93,7 @@ impl Seen {
         self.records += 1;
         let record = match item {
             Item::Session(record) => record,
+            Item::Events(_) => return None,
             Item::Tombstone(record) => {
                 self.ended += u64::from(self.keys.remove(&SessionDigest(record.digest).key()));
                 return None;
@@ -115,7 +116,7 @@ impl Seen {
 
     fn ended(self, summary: Summary) -> Verified {
         let Self { ended, refused, findings, .. } = self;
-        let Summary { header, sessions, tombstones, bytes } = summary;
+        let Summary { header, sessions, events: _, tombstones, bytes } = summary;
         Verified { header: header.into(), sessions, ended, tombstones, bytes, refused, findings }
     }
 }

@@ -279,7 +279,7 @@ fn from_the_future(whole: &[u8], format: Format) -> Vec<u8> {
         }
         Format::Json => {
             let text = String::from_utf8(whole.to_vec()).unwrap();
-            text.replacen("json-v1\",\"version\":1", "json-v7\",\"version\":7", 1).into_bytes()
+            text.replacen("json-v2\",\"version\":2", "json-v7\",\"version\":7", 1).into_bytes()
         }
     }
 }

@@ -11,6 +11,7 @@ mod drain;
 mod files;
 mod finality;
 mod import_export;
+mod once;
 mod owned;
 mod serial;
 mod telemetry;

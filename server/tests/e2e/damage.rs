@@ -37,7 +37,7 @@ impl Harm {
 fn newer(mut bytes: Vec<u8>) -> Vec<u8> {
     if bytes[0] == b'{' {
         let text = String::from_utf8(bytes).unwrap();
-        let next = text.replacen("-v1\",\"version\":1,", "-v2\",\"version\":2,", 1);
+        let next = text.replacen("-v2\",\"version\":2,", "-v3\",\"version\":3,", 1);
         assert_ne!(text, next);
         return next.into_bytes();
     }

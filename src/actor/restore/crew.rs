@@ -59,6 +59,7 @@ impl<'a> Crew<'a> {
                 let tag = SessionDigest(record.digest).tag();
                 RecordError(format!("session {tag}: {detail}"))
             }),
+            Item::Events(_) => Err(RecordError("event logs are not kept".to_owned())),
             Item::Tombstone(record) => Ok(Built::Tombstone(Box::new(image::unearth(record)))),
         }
     }
