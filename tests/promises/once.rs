@@ -162,7 +162,7 @@ async fn keys_come_back_after_a_restart_in_both_formats() {
             let large = session.update_once(key("large"), |_| Ok::<_, DraftError>(String::new())).await.unwrap();
             assert_eq!((large.is_repeated(), large.revision().get(), large.into_value()), (true, 2, None));
             let other = key("told").of_request("two");
-            let reused = session.update_once(&other, |draft| draft.increment("n", 1)).await;
+            let reused = session.update_once(other, |draft| draft.increment("n", 1)).await;
             assert!(matches!(reused, Err(UpdateError::KeyReused(_))));
             service.drain().await.unwrap();
         }
@@ -199,7 +199,8 @@ async fn a_key_is_forgotten_after_its_window_and_beyond_the_count() {
 
 #[tokio::test]
 async fn keys_count_against_the_session_its_owner_and_all() {
-    let service = SessionService::builder().max_session_bytes(4_096).max_total_bytes(6_000).start().await.unwrap();
+    let service =
+        SessionService::builder().max_session_bytes(4_096_u64).max_total_bytes(6_000_u64).start().await.unwrap();
     let one = session(&service).await;
     let fill = |session: &Session, text: &str, bytes: usize| {
         let (session, key) = (session.clone(), key(text));

@@ -12,6 +12,7 @@ use super::words;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Code {
     Conflict,
+    KeyReused,
     UnknownSession,
     MistypedSession,
     Expired,
@@ -33,6 +34,7 @@ impl Code {
     const fn text(self) -> &'static str {
         match self {
             Self::Conflict => "conflict",
+            Self::KeyReused => "idempotency_key_reused",
             Self::UnknownSession => "unknown_session",
             Self::MistypedSession => "mistyped_session",
             Self::Expired => "expired",
@@ -150,6 +152,15 @@ impl Failure {
             UpdateError::Stopping => Self::stopping(),
             UpdateError::Conflict(conflict) => Self::new(Code::Conflict, format!("{conflict}. Nothing was written."))
                 .with("revision", conflict.current.get()),
+            UpdateError::KeyReused(reused) => Self::new(
+                Code::KeyReused,
+                format!(
+                    "This `idempotency_key` was used for another call, written as revision {}. Nothing was written now. \
+                     Repeat that call as it was to get its answer, or send this one with a key of its own.",
+                    reused.revision,
+                ),
+            )
+            .with("revision", reused.revision.get()),
             _ => Self::internal("the update could not be run"),
         }
     }

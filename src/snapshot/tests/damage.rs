@@ -159,7 +159,10 @@ fn an_edited_file_is_taken_on_request_only() {
 
     let bad = text.replace("\"reason\":\"evicted\"", "\"reason\":\"bored\"");
     let result = verify(&mut bad.as_bytes(), &EDITED);
-    assert!(matches!(&result, Err(FileError::Record { index: 10, detail }) if detail.contains("line 13")), "{result:?}");
+    assert!(
+        matches!(&result, Err(FileError::Record { index: 10, detail }) if detail.contains("line 13")),
+        "{result:?}"
+    );
     assert!(matches!(verify(&mut &text.as_bytes()[..2000], &EDITED), Err(FileError::Truncated)));
 }
 
