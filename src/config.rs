@@ -69,6 +69,14 @@ pub const MAX_IDEMPOTENCY_KEYS: u64 = 1_024;
 pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 128;
 /// Bytes of what a keyed update returned, as compact JSON, that are remembered with it: 4 KiB.
 pub const MAX_REMEMBERED_BYTES: usize = 4 << 10;
+/// Events in one session's log.
+pub const DEFAULT_MAX_EVENTS: u64 = 1_000;
+/// Bytes of one session's event log: 4 MiB.
+pub const DEFAULT_MAX_EVENTS_BYTES: u64 = 4 << 20;
+/// The most events that a log can be told to keep.
+pub const MAX_EVENTS: u64 = 100_000;
+/// The most bytes of them: 256 MiB.
+pub const MAX_EVENTS_BYTES: u64 = 256 << 20;
 /// The longest timeout: 100 years.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
@@ -124,6 +132,15 @@ pub(crate) struct StateLimits {
     pub(crate) idempotency_window: Duration,
 }
 
+/// The caps on one session's event log, over all its streams; the oldest events are trimmed to meet them.
+#[derive(Clone, Copy, Debug, Validate)]
+pub(crate) struct EventLimits {
+    #[garde(range(min = 1, max = MAX_EVENTS))]
+    pub(crate) events: u64,
+    #[garde(range(min = 1_024, max = MAX_EVENTS_BYTES))]
+    pub(crate) bytes: u64,
+}
+
 /// Every option of a service.
 #[derive(Clone, Debug, Validate)]
 #[garde(allow_unvalidated)]
@@ -145,6 +162,8 @@ pub(crate) struct Config {
     pub(crate) session: StateLimits,
     #[garde(dive)]
     pub(crate) bucket: StateLimits,
+    #[garde(dive)]
+    pub(crate) events: EventLimits,
     #[garde(range(min = 1_024, max = 1 << 50))]
     pub(crate) max_owner_bytes: u64,
     #[garde(range(min = 1_024, max = 1 << 50))]
@@ -191,6 +210,7 @@ impl Default for Config {
             at_capacity: AtCapacity::default(),
             session,
             bucket: StateLimits { entries: DEFAULT_MAX_BUCKET_ENTRIES, bytes: DEFAULT_MAX_BUCKET_BYTES, ..session },
+            events: EventLimits { events: DEFAULT_MAX_EVENTS, bytes: DEFAULT_MAX_EVENTS_BYTES },
             max_owner_bytes: DEFAULT_MAX_OWNER_BYTES,
             max_total_bytes: DEFAULT_MAX_TOTAL_BYTES,
             mailbox_turns: DEFAULT_MAILBOX_TURNS,

@@ -56,6 +56,9 @@ pub enum IdError {
     /// Not a kind.
     #[error("a kind starts with a lower-case letter and has up to 32 lower-case letters, digits and hyphens")]
     Kind,
+    /// Not an event's id.
+    #[error("this is no event id; send one back as it was given out")]
+    Event,
     /// Not an idempotency key.
     #[error("an idempotency key is 1 to {max} visible ascii characters without spaces")]
     IdempotencyKey {
@@ -139,6 +142,8 @@ pub enum Limit {
     ValueBytes,
     /// Bytes of one session: keys, values and metadata.
     SessionBytes,
+    /// Bytes of one event.
+    EventBytes,
     /// Bytes of all sessions of one owner.
     OwnerBytes,
     /// Bytes of state in all.
@@ -166,6 +171,7 @@ impl fmt::Display for Limit {
             Self::KeyBytes => "bytes of one key",
             Self::ValueBytes => "bytes of one value",
             Self::SessionBytes => "bytes of one session",
+            Self::EventBytes => "bytes of one event",
             Self::OwnerBytes => "bytes of one owner's sessions",
             Self::TotalBytes => "bytes of state in all",
             Self::CustomBytes => "bytes of custom metadata",
@@ -348,6 +354,36 @@ pub enum ReadError {
     /// The value does not fit the type asked for.
     #[error("the value of the entry does not fit the type asked for")]
     Decode(#[source] serde_json::Error),
+}
+
+/// Why something could not be done with a session's event log. Nothing of it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventError {
+    /// The session has ended, and its log with it.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+    /// This stream of this session never gave out such an id.
+    #[error("unknown event: no event of this stream has this id; read the stream from its beginning")]
+    Unknown,
+    /// The name of the stream is not one.
+    #[error("the name of a stream is 1 to {max} bytes without control characters")]
+    Stream {
+        /// The most bytes a name may have.
+        max: usize,
+    },
+    /// The event is larger than a whole log, or its owner or the service has no room for it.
+    #[error(transparent)]
+    LimitExceeded(#[from] LimitExceeded),
+    /// As many updates, creates and appends are in flight as the service takes.
+    #[error("overloaded: {0}")]
+    Overloaded(Overload),
+    /// The service is draining or stopped.
+    #[error("the service is shutting down and takes no more events; connect again in a moment")]
+    Stopping,
+    /// The operating system gave no random numbers for the log's ids.
+    #[error(transparent)]
+    Id(#[from] IdError),
 }
 
 /// Why a session could not be opened.

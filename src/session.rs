@@ -1,5 +1,6 @@
 //! A session: read it, update it, close it.
 
+mod events;
 mod info;
 mod once;
 mod operations;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+pub use events::EventStreams;
 pub use info::SessionInfo;
 pub use once::{KeyOutcome, Once};
 pub use typed::TypedState;

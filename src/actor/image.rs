@@ -1,9 +1,12 @@
 //! Sessions as records and back: where the live form and the stored form meet.
 
+mod events;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use self::events::{Logs, carried, part};
 use super::core::Core;
 use super::measure::{check_names, keys_of, metadata_of, owner_key, principal_of};
 use super::owners::OwnerSlot;
@@ -22,9 +25,11 @@ use crate::snapshot::{
 use crate::state::{Applied, Committed, Entries, Expiry, Json, Lifetime};
 use crate::time::{Timestamp, micros};
 
-/// Writes everything: each session at one committed revision, then the tombstones, which have the last word.
+/// Writes everything: each session at one committed revision, then event logs, each at one moment of its own, then the
+/// tombstones, which have the last word.
 pub(crate) fn write(core: &Core, writer: &mut Writer<'_>) -> Result<(), WriteError> {
     // The walk clones references only; encoding waits for nobody and nobody for it.
+    let mut logs = Vec::new();
     for slot in core.registry.collect(|_| true) {
         if let Some(committed) = slot.peek().map(|committed| core.read_twice(&slot, committed)) {
             let (entries, id) = (committed.entries.packed_bytes(), slot.identity.id());
@@ -35,6 +40,16 @@ pub(crate) fn write(core: &Core, writer: &mut Writer<'_>) -> Result<(), WriteErr
                 }
                 other => other,
             })?;
+            // Later than its session, so that no log is in a file without it.
+            if let Ok(Some(events)) = slot.events() {
+                logs.push((slot.identity.digest, events));
+            }
+        }
+    }
+    for (digest, events) in logs {
+        let log = events.lock().as_ref().map(|log| log.since(0));
+        if let Some(log) = log {
+            events::write(digest, &log, writer)?;
         }
     }
     if core.planted(Bug::SnapshotSkipsTombstones) {
@@ -138,10 +153,7 @@ pub(crate) fn revive(
     let digest = SessionDigest(record.digest);
     check_names(record, &owner.key)?;
     let metadata = metadata_of(record)?;
-    let keys = keys_of(record, |at| match SetBack::of(saved_at, now) {
-        Some(set_back) => set_back.past(at),
-        None => at.min(now),
-    })?;
+    let keys = keys_of(record, carried(saved_at, now))?;
     let mut entries = Entries::from_packed(record.entries).map_err(|error| error.to_string())?;
     let [mut created_at, mut last_active] = [record.created_at, record.last_active_at].map(Timestamp::from_micros);
     let idle = record.idle_timeout.map(Duration::from_micros);

@@ -49,9 +49,18 @@ pub(crate) fn for_growth(
     next: &Committed,
     met: LimitExceeded,
 ) -> Result<(), LimitExceeded> {
+    let before = slot.state_bytes();
+    grown(core, slot, next.bytes.saturating_sub(before), met)
+}
+
+/// Makes room for an event, whose bytes were refused.
+pub(crate) fn for_event(core: &Core, slot: &Arc<Slot>, bytes: u64, met: LimitExceeded) -> Result<(), LimitExceeded> {
+    grown(core, slot, bytes, met)
+}
+
+fn grown(core: &Core, slot: &Arc<Slot>, bytes: u64, met: LimitExceeded) -> Result<(), LimitExceeded> {
     let owner = &*slot.identity.owner;
-    let before = slot.bytes();
-    let asker = Asker { owner, need: Need::growth(next.bytes.saturating_sub(before)), spared: Some(slot) };
+    let asker = Asker { owner, need: Need::growth(bytes), spared: Some(slot) };
     match met.limit {
         Limit::OwnerBytes => asker.make_room(core, Scope::Own(owner)),
         Limit::TotalBytes => asker.make_room(core, Scope::All),

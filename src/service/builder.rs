@@ -111,6 +111,19 @@ impl Builder {
         self
     }
 
+    /// Events that one session's log keeps, over all its streams, up to 100,000; the oldest are trimmed. Default 1,000.
+    pub fn max_events(mut self, events: u64) -> Self {
+        self.config.events.events = events;
+        self
+    }
+
+    /// Bytes of one session's event log, over all its streams, up to 256 MiB; the oldest events are trimmed. They count
+    /// against the caps of the owner and of the service, not against that of the session's state. Default 4 MiB.
+    pub fn max_events_bytes(mut self, bytes: u64) -> Self {
+        self.config.events.bytes = bytes;
+        self
+    }
+
     /// Keyed updates that a session or bucket remembers, up to 1,024; beyond them the oldest go. Default 128.
     ///
     /// Each counts 64 bytes and what it returned, up to 4 KiB, against the caps on bytes.

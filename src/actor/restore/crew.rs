@@ -10,6 +10,7 @@ use crate::actor::slot::Slot;
 use crate::actor::tombstones::Tombstone;
 use crate::id::{SessionDigest, SessionKey};
 use crate::snapshot::{Item, RecordError, Role, SessionRef};
+use crate::state::EventsPart;
 use crate::time::Timestamp;
 
 /// What a record became.
@@ -20,6 +21,7 @@ pub(super) enum Built {
         /// Whether its deadline has passed.
         is_due: bool,
     },
+    Events { digest: [u8; 32], part: Box<EventsPart> },
     Tombstone(Box<Tombstone>),
 }
 
@@ -59,7 +61,14 @@ impl<'a> Crew<'a> {
                 let tag = SessionDigest(record.digest).tag();
                 RecordError(format!("session {tag}: {detail}"))
             }),
-            Item::Events(_) => Err(RecordError("event logs are not kept".to_owned())),
+            Item::Events(record) => {
+                let digest = record.digest;
+                let part = image::part(record, image::carried(self.saved_at, self.now)).map_err(|detail| {
+                    let tag = SessionDigest(digest).tag();
+                    RecordError(format!("session {tag}: {detail}"))
+                })?;
+                Ok(Built::Events { digest, part: Box::new(part) })
+            }
             Item::Tombstone(record) => Ok(Built::Tombstone(Box::new(image::unearth(record)))),
         }
     }
