@@ -85,8 +85,8 @@ fn damage(folder: &Path) -> Vec<(&'static str, &'static str)> {
         bytes[middle] ^= 4;
         bytes
     };
-    // Magic, version 2, and crc32c of the two.
-    let newer = [&bin[..8], &[2, 0, 0, 0], &preamble_sum(&bin[..8]), &bin[16..]].concat();
+    // Magic, version 3, and crc32c of the two.
+    let newer = [&bin[..8], &[3, 0, 0, 0], &preamble_sum(&bin[..8]), &bin[16..]].concat();
     vec![
         write("cut.bin", "truncated", &bin[..bin.len() - 7]),
         write("cut.json", "truncated", &text.as_bytes()[..text.len() / 2]),
@@ -100,7 +100,7 @@ fn damage(folder: &Path) -> Vec<(&'static str, &'static str)> {
 }
 
 fn preamble_sum(magic: &[u8]) -> [u8; 4] {
-    let bytes = magic.iter().copied().chain([2, 0, 0, 0]);
+    let bytes = magic.iter().copied().chain([3, 0, 0, 0]);
     let sum = !bytes.fold(!0_u32, |sum, byte| {
         (0..8).fold(sum ^ u32::from(byte), |sum, _| sum >> 1 ^ if sum & 1 == 1 { 0x82f6_3b78 } else { 0 })
     });

@@ -115,12 +115,7 @@ fn try_append(
 }
 
 /// What came after an event in its stream. A use of the session.
-pub(crate) fn replay_after(
-    core: &Core,
-    slot: &Arc<Slot>,
-    stream: &str,
-    id: &EventId,
-) -> Result<Replay, EventError> {
+pub(crate) fn replay_after(core: &Core, slot: &Arc<Slot>, stream: &str, id: &EventId) -> Result<Replay, EventError> {
     check(stream)?;
     look(core, slot, |log| log.replay_after(stream, id))?.flatten().ok_or(EventError::Unknown)
 }

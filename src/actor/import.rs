@@ -57,7 +57,9 @@ impl Core {
                     let outcome = if ended.contains(&record.digest) {
                         ImportOutcome::Ended
                     } else {
-                        one(self, &record, logs.take(&record.digest), saved_at, options).await.unwrap_or_else(ImportOutcome::Refused)
+                        one(self, &record, logs.take(&record.digest), saved_at, options)
+                            .await
+                            .unwrap_or_else(ImportOutcome::Refused)
                     };
                     report.items.push(ImportedItem { tag, kind, outcome });
                 }

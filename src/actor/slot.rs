@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(not(test))]
 use parking_lot::Mutex;
 
+use super::events::Events;
 #[cfg(test)]
 use super::explored::Mutex;
-use super::events::Events;
 pub(crate) use super::identity::{Identity, Role};
 use super::mailbox::Mailbox;
 use crate::error::{EndReason, Ended};
@@ -129,7 +129,10 @@ impl Slot {
     }
 
     /// The event log, begun here if there is none.
-    pub(crate) fn events_or<E>(&self, begin: impl FnOnce() -> Result<Arc<Events>, E>) -> Result<Result<Arc<Events>, E>, Ended> {
+    pub(crate) fn events_or<E>(
+        &self,
+        begin: impl FnOnce() -> Result<Arc<Events>, E>,
+    ) -> Result<Result<Arc<Events>, E>, Ended> {
         if let Some(events) = self.events()? {
             return Ok(Ok(events));
         }

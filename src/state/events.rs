@@ -121,12 +121,7 @@ impl EventLog {
     }
 
     /// What it counts as with this event in it, after the oldest were trimmed for it.
-    pub(crate) fn bytes_with(
-        &self,
-        stream: &str,
-        payload: &Json,
-        limits: &EventLimits,
-    ) -> Result<u64, LimitExceeded> {
+    pub(crate) fn bytes_with(&self, stream: &str, payload: &Json, limits: &EventLimits) -> Result<u64, LimitExceeded> {
         let new = bytes(stream, payload);
         if new > limits.bytes {
             return Err(LimitExceeded { limit: Limit::EventBytes, allowed: limits.bytes, attempted: new });

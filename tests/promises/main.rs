@@ -8,6 +8,7 @@ mod cancellation;
 mod common;
 mod create;
 mod drain;
+mod events;
 mod files;
 mod finality;
 mod import_export;

@@ -42,7 +42,7 @@ fn newer(mut bytes: Vec<u8>) -> Vec<u8> {
         return next.into_bytes();
     }
     // Magic, version, and the checksum of both.
-    bytes[8..12].copy_from_slice(&2_u32.to_le_bytes());
+    bytes[8..12].copy_from_slice(&3_u32.to_le_bytes());
     let checksum = crc32c(&bytes[..12]);
     bytes[12..16].copy_from_slice(&checksum.to_le_bytes());
     bytes

@@ -25,7 +25,11 @@ fn a_write_that_is_repeated_after_kill_9_was_written_once_in_both_formats() {
         }
         server.snapshot();
         for end in ["kill -9", "SIGTERM"] {
-            if end == "SIGTERM" { server.stop() } else { server.kill() }
+            if end == "SIGTERM" {
+                server.stop()
+            } else {
+                server.kill()
+            }
             server.start_again();
             for era in Era::BOTH {
                 let mut again = Raw::connect(&server, era, None);

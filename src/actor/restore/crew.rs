@@ -21,7 +21,10 @@ pub(super) enum Built {
         /// Whether its deadline has passed.
         is_due: bool,
     },
-    Events { digest: [u8; 32], part: Box<EventsPart> },
+    Events {
+        digest: [u8; 32],
+        part: Box<EventsPart>,
+    },
     Tombstone(Box<Tombstone>),
 }
 

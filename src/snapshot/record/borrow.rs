@@ -71,6 +71,7 @@ impl<S: Text> EventsRecord<S> {
     }
 
     /// The same, on its own.
+    #[cfg(test)]
     pub(crate) fn owned(&self) -> EventsRecord {
         self.with(str::to_owned)
     }

@@ -12,8 +12,8 @@ use crate::error::IdError;
 /// It says nothing of the session. What it opens is checked against the stream it is asked of.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EventId {
-    pub(super) number: u64,
-    pub(super) era: u32,
+    pub(in crate::state) number: u64,
+    pub(in crate::state) era: u32,
     seal: u128,
 }
 

@@ -10,6 +10,7 @@ pub(crate) struct EventsSince {
     pub(crate) next: u64,
     pub(crate) trimmed: u64,
     /// The number of the oldest event that is kept; that of the next one where none is.
+    #[cfg_attr(not(test), allow(dead_code, reason = "journals follow a log with it"))]
     pub(crate) oldest: u64,
     kept: Chunks,
     after: u64,

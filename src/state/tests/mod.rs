@@ -2,6 +2,7 @@
 
 mod compat;
 mod drafts;
+mod events;
 mod eviction;
 mod expiry;
 mod idempotency;
