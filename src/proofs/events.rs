@@ -10,6 +10,7 @@ use super::random::Random;
 use crate::actor::new_session::NewSession;
 use crate::actor::planted::Bug;
 use crate::config::Format;
+use crate::error::EventError;
 use crate::principal::Principal;
 use crate::service::SessionService;
 use crate::session::Session;
@@ -18,7 +19,7 @@ use crate::state::{EventId, Json};
 const STEPS: u64 = 300;
 const STREAMS: [&str; 2] = ["get", "post"];
 
-/// An event that was appended at any time: where it stood, and the length that a restart cut its history to.
+/// An event that was appended at any time.
 #[derive(Clone)]
 struct Row {
     stream: &'static str,
@@ -26,13 +27,22 @@ struct Row {
     bytes: u64,
 }
 
+/// What became of an event.
+#[derive(Clone, Copy)]
+enum Fate {
+    Here,
+    /// It is lost: its history parts there from the one of now.
+    PartsAt(usize),
+    /// Its whole log is lost, which no file held.
+    Strange,
+}
+
 #[derive(Default)]
 struct Model {
     /// As it is now, and as the last file has it.
     history: Vec<Row>,
     written: usize,
-    /// Where the history that an id belongs to parts from the one of now; nowhere for one that is in it.
-    met: HashMap<String, (Row, Option<usize>)>,
+    met: HashMap<String, (Row, Fate)>,
     lost: u64,
 }
 
@@ -40,11 +50,16 @@ impl Model {
     fn restarted(&mut self) {
         let lost = self.history.split_off(self.written);
         self.lost += lost.len() as u64;
-        for (_, parts_at) in self.met.values_mut() {
-            *parts_at = parts_at.map(|at| at.min(self.written));
+        for (_, fate) in self.met.values_mut() {
+            *fate = match *fate {
+                _ if self.written == 0 => Fate::Strange,
+                Fate::PartsAt(at) => Fate::PartsAt(at.min(self.written)),
+                other => other,
+            };
         }
         for row in lost {
-            self.met.insert(row.id.to_string(), (row, Some(self.written)));
+            let fate = if self.written == 0 { Fate::Strange } else { Fate::PartsAt(self.written) };
+            self.met.insert(row.id.to_string(), (row, fate));
         }
     }
 
@@ -52,18 +67,22 @@ impl Model {
         let mut ids: Vec<_> = self.met.keys().collect();
         ids.sort();
         let Some(id) = ids.get(random.below(ids.len().max(1) as u64) as usize) else { return Ok(()) };
-        let (row, parts_at) = &self.met[*id];
+        let (row, fate) = &self.met[*id];
         let told = session.events().replay_after(row.stream, &row.id).await;
+        let after = match (fate, &told) {
+            (Fate::Strange, Err(EventError::Unknown)) => return Ok(()),
+            (Fate::Strange, _) => return Err("an id of a log that is lost finds something".to_owned()),
+            (Fate::PartsAt(at), _) => *at,
+            (Fate::Here, _) => self.history.iter().position(|of| of.id == row.id).map_or(0, |place| place + 1),
+        };
         let replay = told.map_err(|error| format!("an id that was given out: {error}"))?;
-        let after =
-            parts_at.unwrap_or_else(|| self.history.iter().position(|of| of.id == row.id).map_or(0, |place| place + 1));
         let expected: Vec<_> =
             self.history[after..].iter().filter(|of| of.stream == row.stream).map(|of| of.id).collect();
         let got: Vec<_> = replay.events.iter().map(|event| event.id).collect();
-        match (parts_at, replay.gap) {
-            (None, None) if got == expected => Ok(()),
+        match (fate, replay.gap) {
+            (Fate::Here, None) if got == expected => Ok(()),
             // What follows a lost event may have been seen before, where the history it belongs to left no event behind.
-            (Some(_), Some(gap)) if gap.at_most.is_none() && got.ends_with(&expected) => Ok(()),
+            (Fate::PartsAt(_), Some(gap)) if gap.at_most.is_none() && got.ends_with(&expected) => Ok(()),
             (_, gap) => Err(format!("{} events in place of {}, gap {gap:?}", got.len(), expected.len())),
         }
     }
@@ -92,7 +111,7 @@ fn proof(seed: u64, bugs: &[Bug]) -> Verdict {
                     let bytes = 64 + (stream.len() + payload.as_str().len()) as u64;
                     let id = session.events().append(stream, &payload).await.unwrap();
                     let row = Row { stream, id, bytes };
-                    if model.met.insert(id.to_string(), (row.clone(), None)).is_some() {
+                    if model.met.insert(id.to_string(), (row.clone(), Fate::Here)).is_some() {
                         return Err("an id was given out twice".to_owned());
                     }
                     model.history.push(row);

@@ -34,7 +34,8 @@ const EVENT_BYTES: u64 = 64;
 pub(crate) struct Entry {
     /// Its number in the log, from 1 on.
     pub(crate) number: u64,
-    /// The number of the event before it in its stream; zero for none.
+    /// The number of the event before it in its stream; where none was kept, that of the last that was trimmed of any.
+    /// Zero for none.
     pub(crate) before: u64,
     pub(crate) era: u32,
     pub(crate) stream: Arc<str>,
@@ -68,8 +69,8 @@ pub struct Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {
-    /// No more than so many are missing; `None` when a restart lost the event asked for, and nobody knows what came
-    /// after it. In that case what is replayed may have been seen before.
+    /// No more than so many are missing; `None` when a restart may have lost the event asked for, so that nobody knows what
+    /// came after it. In that case what is replayed may have been seen before.
     pub at_most: Option<u64>,
     /// The first event that is kept after it, if there is one.
     pub first: Option<EventId>,
@@ -104,7 +105,7 @@ pub(crate) struct EventLog {
 enum Place {
     /// It is of this history: kept or trimmed.
     Here,
-    /// It is of a future that a restart lost, which began after the event of this number.
+    /// It may be of a future that a restart lost, which began no earlier than after the event of this number.
     Lost { after: u64 },
 }
 
@@ -135,7 +136,9 @@ impl EventLog {
     pub(crate) fn append(&mut self, stream: &str, payload: Json, at: Timestamp, limits: &EventLimits) -> EventId {
         self.trim_oldest(self.over(1, bytes(stream, &payload), limits));
         let known = self.streams.get_key_value(stream);
-        let (stream, before) = known.map_or_else(|| (stream.into(), 0), |(name, (_, last))| (Arc::clone(name), *last));
+        // All of a stream that is not known was trimmed, if there was anything of it.
+        let unknown = || (stream.into(), self.trimmed);
+        let (stream, before) = known.map_or_else(unknown, |(name, (_, last))| (Arc::clone(name), *last));
         let entry = Entry { number: self.next, before, era: self.era, stream, at, payload };
         let id = self.id(&entry);
         self.next = self.next.saturating_add(1);
@@ -244,7 +247,8 @@ impl EventLog {
         Some(match self.kept.iter_back().find(|entry| entry.era == id.era) {
             Some(last) if id.number <= last.number => Place::Here,
             Some(last) => Place::Lost { after: last.number },
-            None => Place::Lost { after: id.number.min(self.trimmed) },
+            // Nobody knows where that was, if it is lost at all and not long trimmed.
+            None => Place::Lost { after: 0 },
         })
     }
 

@@ -132,7 +132,8 @@ pub(crate) struct EventRecord<S: Text = String> {
     /// Its number in the log.
     #[garde(skip)]
     pub(crate) number: u64,
-    /// The number of the event before it in its stream; zero for none.
+    /// The number of the event before it in its stream; where none was kept, that of the last that was trimmed of any.
+    /// Zero for none.
     #[garde(custom(below(self.number)))]
     pub(crate) before: u64,
     /// Drawn anew whenever the log was restored.
