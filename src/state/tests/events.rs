@@ -245,7 +245,7 @@ fn a_gap_is_told_though_its_stream_was_trimmed_to_nothing_in_between() {
     }
     let anew = log.append("s", json("5"), at(1), &limits);
     let replay = log.replay_after("s", &seen).unwrap();
-    assert_eq!(replay.gap, Some(Gap { at_most: Some(1), first: Some(anew) }));
+    assert_eq!(replay.gap, Some(Gap { at_most: Some(2), first: Some(anew) }));
 }
 
 #[test]
