@@ -1,7 +1,13 @@
 //! Errors: one enum for each decision that a caller takes.
 
+mod conflict;
+mod event;
+
 use std::fmt;
 use std::time::Duration;
+
+pub use conflict::{Conflict, KeyReused};
+pub use event::EventError;
 
 use crate::time::Timestamp;
 
@@ -237,28 +243,6 @@ pub enum DraftError {
     Patch(String),
 }
 
-/// The session had moved on: an update asked for one revision and found another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("conflict: revision {expected} was expected, {current} is current; read again and retry")]
-pub struct Conflict {
-    /// What the caller expected.
-    pub expected: Revision,
-    /// What is there.
-    pub current: Revision,
-}
-
-/// An idempotency key came with another request than the one that was applied under it; nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "this idempotency key was used for another request, applied at revision {revision}; send a key of its own with each request"
-)]
-pub struct KeyReused {
-    /// The revision that the other request made.
-    pub revision: Revision,
-    /// When it was applied.
-    pub at: Timestamp,
-}
-
 /// Where an update or a create found no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -354,36 +338,6 @@ pub enum ReadError {
     /// The value does not fit the type asked for.
     #[error("the value of the entry does not fit the type asked for")]
     Decode(#[source] serde_json::Error),
-}
-
-/// Why something could not be done with a session's event log. Nothing of it was.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EventError {
-    /// The session has ended, and its log with it.
-    #[error(transparent)]
-    Ended(#[from] Ended),
-    /// This stream of this session never gave out such an id.
-    #[error("unknown event: no event of this stream has this id; read the stream from its beginning")]
-    Unknown,
-    /// The name of the stream is not one.
-    #[error("the name of a stream is 1 to {max} bytes without control characters")]
-    Stream {
-        /// The most bytes a name may have.
-        max: usize,
-    },
-    /// The event is larger than a whole log, or its owner or the service has no room for it.
-    #[error(transparent)]
-    LimitExceeded(#[from] LimitExceeded),
-    /// As many updates, creates and appends are in flight as the service takes.
-    #[error("overloaded: {0}")]
-    Overloaded(Overload),
-    /// The service is draining or stopped.
-    #[error("the service is shutting down and takes no more events; connect again in a moment")]
-    Stopping,
-    /// The operating system gave no random numbers for the log's ids.
-    #[error(transparent)]
-    Id(#[from] IdError),
 }
 
 /// Why a session could not be opened.

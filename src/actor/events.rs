@@ -27,9 +27,9 @@ pub(crate) enum Change<'a> {
     Appended,
     /// Events of this stream with lower numbers were trimmed.
     Trimmed {
-        #[cfg_attr(not(test), allow(dead_code, reason = "for journals"))]
+        #[allow(dead_code, reason = "for journals")]
         stream: &'a str,
-        #[cfg_attr(not(test), allow(dead_code, reason = "for journals"))]
+        #[allow(dead_code, reason = "for journals")]
         before: u64,
     },
 }

@@ -59,7 +59,7 @@ struct Row {
 #[test]
 fn random_steps_agree_with_a_plain_vector() {
     let seed = getrandom::u64().unwrap();
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     for run in 0..60 {
         walk(&mut Random(seed.wrapping_add(run)));
     }
