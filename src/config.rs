@@ -63,6 +63,24 @@ pub const MAX_TEXT_BYTES: u64 = 256;
 pub const MAX_TAGS: u64 = 16;
 /// Levels of nesting in one value.
 pub const MAX_DEPTH: u64 = 100;
+/// Keyed updates that a session remembers.
+pub const DEFAULT_IDEMPOTENCY_KEYS: u64 = 128;
+/// How long it remembers them: 24 hours.
+pub const DEFAULT_IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+/// The most keyed updates that a session can be told to remember.
+pub const MAX_IDEMPOTENCY_KEYS: u64 = 1_024;
+/// Bytes of an idempotency key.
+pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 128;
+/// Bytes of what a keyed update returned, as compact JSON, that are remembered with it: 4 KiB.
+pub const MAX_REMEMBERED_BYTES: usize = 4 << 10;
+/// Events in one session's log.
+pub const DEFAULT_MAX_EVENTS: u64 = 1_000;
+/// Bytes of one session's event log: 4 MiB.
+pub const DEFAULT_MAX_EVENTS_BYTES: u64 = 4 << 20;
+/// The most events that a log can be told to keep.
+pub const MAX_EVENTS: u64 = 100_000;
+/// The most bytes of them: 256 MiB.
+pub const MAX_EVENTS_BYTES: u64 = 256 << 20;
 /// The longest timeout: 100 years.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
@@ -136,6 +154,19 @@ pub(crate) struct StateLimits {
     pub(crate) key_bytes: u64,
     #[garde(skip)]
     pub(crate) at_entries: AtCapacity,
+    #[garde(range(min = 1, max = MAX_IDEMPOTENCY_KEYS))]
+    pub(crate) idempotency_keys: u64,
+    #[garde(custom(positive))]
+    pub(crate) idempotency_window: Duration,
+}
+
+/// The caps on one session's event log, over all its streams; the oldest events are trimmed to meet them.
+#[derive(Clone, Copy, Debug, Validate)]
+pub(crate) struct EventLimits {
+    #[garde(range(min = 1, max = MAX_EVENTS))]
+    pub(crate) events: u64,
+    #[garde(range(min = 1_024, max = MAX_EVENTS_BYTES))]
+    pub(crate) bytes: u64,
 }
 
 /// What is put around the bytes of a file of state that is written, and what opens one.
@@ -169,6 +200,8 @@ pub(crate) struct Config {
     pub(crate) session: StateLimits,
     #[garde(dive)]
     pub(crate) bucket: StateLimits,
+    #[garde(dive)]
+    pub(crate) events: EventLimits,
     #[garde(range(min = 1_024, max = 1 << 50))]
     pub(crate) max_owner_bytes: u64,
     #[garde(range(min = 1_024, max = 1 << 50))]
@@ -203,6 +236,8 @@ impl Default for Config {
             value_bytes: DEFAULT_MAX_VALUE_BYTES,
             key_bytes: DEFAULT_MAX_KEY_BYTES,
             at_entries: AtCapacity::default(),
+            idempotency_keys: DEFAULT_IDEMPOTENCY_KEYS,
+            idempotency_window: DEFAULT_IDEMPOTENCY_WINDOW,
         };
         Self {
             idle_timeout: Some(DEFAULT_IDLE_TIMEOUT),
@@ -214,6 +249,7 @@ impl Default for Config {
             at_capacity: AtCapacity::default(),
             session,
             bucket: StateLimits { entries: DEFAULT_MAX_BUCKET_ENTRIES, bytes: DEFAULT_MAX_BUCKET_BYTES, ..session },
+            events: EventLimits { events: DEFAULT_MAX_EVENTS, bytes: DEFAULT_MAX_EVENTS_BYTES },
             max_owner_bytes: DEFAULT_MAX_OWNER_BYTES,
             max_total_bytes: DEFAULT_MAX_TOTAL_BYTES,
             mailbox_turns: DEFAULT_MAILBOX_TURNS,

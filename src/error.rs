@@ -1,7 +1,13 @@
 //! Errors: one enum for each decision that a caller takes.
 
+mod conflict;
+mod event;
+
 use std::fmt;
 use std::time::Duration;
+
+pub use conflict::{Conflict, KeyReused};
+pub use event::EventError;
 
 use crate::time::Timestamp;
 
@@ -56,6 +62,15 @@ pub enum IdError {
     /// Not a kind.
     #[error("a kind starts with a lower-case letter and has up to 32 lower-case letters, digits and hyphens")]
     Kind,
+    /// Not an event's id.
+    #[error("this is no event id; send one back as it was given out")]
+    Event,
+    /// Not an idempotency key.
+    #[error("an idempotency key is 1 to {max} visible ascii characters without spaces")]
+    IdempotencyKey {
+        /// The most bytes a key may have.
+        max: usize,
+    },
     /// Not a name.
     #[error("a name is 1 to {max} bytes without control characters")]
     Name {
@@ -133,6 +148,8 @@ pub enum Limit {
     ValueBytes,
     /// Bytes of one session: keys, values and metadata.
     SessionBytes,
+    /// Bytes of one event.
+    EventBytes,
     /// Bytes of all sessions of one owner.
     OwnerBytes,
     /// Bytes of state in all.
@@ -160,6 +177,7 @@ impl fmt::Display for Limit {
             Self::KeyBytes => "bytes of one key",
             Self::ValueBytes => "bytes of one value",
             Self::SessionBytes => "bytes of one session",
+            Self::EventBytes => "bytes of one event",
             Self::OwnerBytes => "bytes of one owner's sessions",
             Self::TotalBytes => "bytes of state in all",
             Self::CustomBytes => "bytes of custom metadata",
@@ -225,16 +243,6 @@ pub enum DraftError {
     Patch(String),
 }
 
-/// The session had moved on: an update asked for one revision and found another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("conflict: revision {expected} was expected, {current} is current; read again and retry")]
-pub struct Conflict {
-    /// What the caller expected.
-    pub expected: Revision,
-    /// What is there.
-    pub current: Revision,
-}
-
 /// Where an update or a create found no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -277,6 +285,9 @@ pub enum UpdateError<E = DraftError> {
     /// The expected revision is not the current one.
     #[error(transparent)]
     Conflict(#[from] Conflict),
+    /// The idempotency key was used for another request.
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
     /// A cap on the session, its owner or the service.
     #[error(transparent)]
     LimitExceeded(#[from] LimitExceeded),
@@ -309,10 +320,16 @@ pub enum UpdateError<E = DraftError> {
 impl<E> UpdateError<E> {
     /// Changes the type of the update's own error.
     pub fn map_rejected<F>(self, map: impl FnOnce(E) -> F) -> UpdateError<F> {
+        self.flattened(|error| UpdateError::Rejected(map(error)))
+    }
+
+    /// The same, where the update's own error may stand for any other.
+    pub(crate) fn flattened<F>(self, map: impl FnOnce(E) -> UpdateError<F>) -> UpdateError<F> {
         match self {
-            Self::Rejected(error) => UpdateError::Rejected(map(error)),
+            Self::Rejected(error) => map(error),
             Self::Ended(ended) => UpdateError::Ended(ended),
             Self::Conflict(conflict) => UpdateError::Conflict(conflict),
+            Self::KeyReused(reused) => UpdateError::KeyReused(reused),
             Self::LimitExceeded(limit) => UpdateError::LimitExceeded(limit),
             Self::Overloaded { met, waited } => UpdateError::Overloaded { met, waited },
             Self::Panicked { message } => UpdateError::Panicked { message },

@@ -61,8 +61,8 @@ pub use actor::sweep::SweepReport;
 pub use actor::turn::Updated;
 pub use config::{AtCapacity, Durability, Format};
 pub use error::{
-    Conflict, CreateError, DraftError, EndReason, Ended, IdError, Limit, LimitExceeded, NotDurable, OpenError,
-    Overload, ReadError, Revision, UpdateError,
+    Conflict, CreateError, DraftError, EndReason, Ended, EventError, IdError, KeyReused, Limit, LimitExceeded,
+    NotDurable, OpenError, Overload, ReadError, Revision, UpdateError,
 };
 pub use id::{Kind, SessionId};
 #[cfg(feature = "seal")]
@@ -70,21 +70,23 @@ pub use keys::{KeyError, KeyId, KeyRing};
 pub use owner::{AnonymousOwner, Cursor, CursorError, ListQuery, Operator, Owner, Page, Stats};
 pub use principal::{Caller, Principal};
 pub use service::{Builder, CallerOwner, DrainError, SessionService, StartError};
-pub use session::{Session, SessionInfo, TypedState};
-pub use state::{Draft, Entry, Json, Metadata, Ttl, View};
+pub use session::{EventStreams, KeyOutcome, Once, Session, SessionInfo, TypedState};
+pub use state::{Draft, Entry, Event, EventId, Gap, IdempotencyKey, Json, Metadata, Replay, Ttl, View};
 pub use telemetry::SharedRecorder;
 pub use time::{Clock, TimeSource, Timestamp};
 
 /// The defaults of every option, and the caps that are not options.
 pub mod defaults {
     pub use crate::config::{
-        DEFAULT_FLUSH_EVERY, DEFAULT_GENERATIONS, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAILBOX_LINE, DEFAULT_MAILBOX_TURNS,
-        DEFAULT_MAX_BUCKET_BYTES, DEFAULT_MAX_BUCKET_ENTRIES, DEFAULT_MAX_ENTRIES, DEFAULT_MAX_IN_FLIGHT,
-        DEFAULT_MAX_KEY_BYTES, DEFAULT_MAX_LIFETIME, DEFAULT_MAX_OWNER_BYTES, DEFAULT_MAX_SESSION_BYTES,
-        DEFAULT_MAX_SESSIONS, DEFAULT_MAX_SESSIONS_PER_OWNER, DEFAULT_MAX_TOMBSTONES, DEFAULT_MAX_TOMBSTONES_PER_OWNER,
-        DEFAULT_MAX_TOTAL_BYTES, DEFAULT_MAX_VALUE_BYTES, DEFAULT_OVERRUN_AFTER, DEFAULT_SNAPSHOT_EVERY,
-        DEFAULT_SWEEP_EVERY, DEFAULT_UPDATE_TIMEOUT, MAX_CUSTOM_BYTES, MAX_DEPTH, MAX_TAGS, MAX_TEXT_BYTES,
-        MAX_TIMEOUT,
+        DEFAULT_FLUSH_EVERY, DEFAULT_GENERATIONS, DEFAULT_IDEMPOTENCY_KEYS, DEFAULT_IDEMPOTENCY_WINDOW,
+        DEFAULT_IDLE_TIMEOUT, DEFAULT_MAILBOX_LINE, DEFAULT_MAILBOX_TURNS, DEFAULT_MAX_BUCKET_BYTES,
+        DEFAULT_MAX_BUCKET_ENTRIES, DEFAULT_MAX_ENTRIES, DEFAULT_MAX_EVENTS, DEFAULT_MAX_EVENTS_BYTES,
+        DEFAULT_MAX_IN_FLIGHT, DEFAULT_MAX_KEY_BYTES, DEFAULT_MAX_LIFETIME, DEFAULT_MAX_OWNER_BYTES,
+        DEFAULT_MAX_SESSION_BYTES, DEFAULT_MAX_SESSIONS, DEFAULT_MAX_SESSIONS_PER_OWNER, DEFAULT_MAX_TOMBSTONES,
+        DEFAULT_MAX_TOMBSTONES_PER_OWNER, DEFAULT_MAX_TOTAL_BYTES, DEFAULT_MAX_VALUE_BYTES, DEFAULT_OVERRUN_AFTER,
+        DEFAULT_SNAPSHOT_EVERY, DEFAULT_SWEEP_EVERY, DEFAULT_UPDATE_TIMEOUT, MAX_CUSTOM_BYTES, MAX_DEPTH, MAX_EVENTS,
+        MAX_EVENTS_BYTES, MAX_IDEMPOTENCY_KEY_BYTES, MAX_IDEMPOTENCY_KEYS, MAX_REMEMBERED_BYTES, MAX_TAGS,
+        MAX_TEXT_BYTES, MAX_TIMEOUT,
     };
     pub use crate::id::DEFAULT_KIND;
     pub use crate::principal::MAX_IDENTITY_BYTES;

@@ -1,6 +1,8 @@
 //! A session: read it, update it, close it.
 
+mod events;
 mod info;
+mod once;
 mod operations;
 mod typed;
 
@@ -10,7 +12,9 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+pub use events::EventStreams;
 pub use info::SessionInfo;
+pub use once::{KeyOutcome, Once};
 pub use typed::TypedState;
 
 use crate::actor::core::Core;

@@ -79,7 +79,7 @@ impl Outcome {
             Ok(_) => Self::Ok,
             Err(UpdateError::Rejected(_)) => Self::Rejected,
             Err(UpdateError::Ended(_)) => Self::Ended,
-            Err(UpdateError::Conflict(_)) => Self::Conflict,
+            Err(UpdateError::Conflict(_) | UpdateError::KeyReused(_)) => Self::Conflict,
             Err(UpdateError::LimitExceeded(_)) => Self::Limit,
             Err(UpdateError::Overloaded { .. }) => Self::Overloaded,
             Err(UpdateError::Panicked { .. }) => Self::Panicked,

@@ -51,7 +51,7 @@ fn newer(path: &Path) -> PathBuf {
     let mut bytes = fs::read(path).unwrap();
     if bytes[0] == b'{' {
         let text = String::from_utf8(bytes).unwrap();
-        bytes = text.replacen("json-v1\",\"version\":1", "json-v2\",\"version\":2", 1).into_bytes();
+        bytes = text.replacen("json-v2\",\"version\":2", "json-v3\",\"version\":3", 1).into_bytes();
     } else {
         bytes[8] = 2;
         let sum = crc32c(&bytes[..12]);
@@ -69,7 +69,7 @@ async fn inspect_tells_figures_and_no_names() {
         let path = export(folder.path(), format).await;
         let held = files::inspect(&path, Options::default()).unwrap();
         let header = &held.file.header;
-        assert_eq!((header.format, header.version, header.generation), (format, 1, 0));
+        assert_eq!((header.format, header.version, header.generation), (format, 2, 0));
         assert_eq!(header.release, env!("CARGO_PKG_VERSION"));
         assert_eq!(held.file.bytes, fs::metadata(&path).unwrap().len());
         assert_eq!((held.file.sessions, held.file.tombstones, held.file.ended, held.file.refused), (6, 1, 0, 0));

@@ -85,8 +85,8 @@ fn damage(folder: &Path) -> Vec<(&'static str, &'static str)> {
         bytes[middle] ^= 4;
         bytes
     };
-    // Magic, version 2, and crc32c of the two.
-    let newer = [&bin[..8], &[2, 0, 0, 0], &preamble_sum(&bin[..8]), &bin[16..]].concat();
+    // Magic, version 3, and crc32c of the two.
+    let newer = [&bin[..8], &[3, 0, 0, 0], &preamble_sum(&bin[..8]), &bin[16..]].concat();
     vec![
         write("cut.bin", "truncated", &bin[..bin.len() - 7]),
         write("cut.json", "truncated", &text.as_bytes()[..text.len() / 2]),
@@ -94,13 +94,13 @@ fn damage(folder: &Path) -> Vec<(&'static str, &'static str)> {
         write("flipped.json", "damaged", &flipped(text.as_bytes())),
         write("empty", "empty", b""),
         write("newer.bin", "newer_version", &newer),
-        write("newer.json", "newer_version", text.replacen("-v1\",\"version\":1", "-v2\",\"version\":2", 1).as_bytes()),
+        write("newer.json", "newer_version", text.replacen("-v2\",\"version\":2", "-v3\",\"version\":3", 1).as_bytes()),
         write("foreign", "not_ours", b"[package]\n"),
     ]
 }
 
 fn preamble_sum(magic: &[u8]) -> [u8; 4] {
-    let bytes = magic.iter().copied().chain([2, 0, 0, 0]);
+    let bytes = magic.iter().copied().chain([3, 0, 0, 0]);
     let sum = !bytes.fold(!0_u32, |sum, byte| {
         (0..8).fold(sum ^ u32::from(byte), |sum, _| sum >> 1 ^ if sum & 1 == 1 { 0x82f6_3b78 } else { 0 })
     });
@@ -114,7 +114,7 @@ async fn inspect_tells_figures_and_names_only_when_asked() {
         let shown = sessile(folder.path(), &["inspect", file]);
         assert_eq!((code(&shown), text(&shown.stderr)), (Some(0), ""));
         let told = text(&shown.stdout);
-        assert!(told.contains(&format!("{format}, version 1")) && told.contains("2 sessions (1 bucket)"), "{told}");
+        assert!(told.contains(&format!("{format}, version 2")) && told.contains("2 sessions (1 bucket)"), "{told}");
         let answer = json(&sessile(folder.path(), &["inspect", file, "--json"]));
         assert_eq!(answer["sessions"]["entries"], 2);
         assert_eq!((&answer["ends"]["closed"], &answer["owner_count"]), (&1.into(), &1.into()));

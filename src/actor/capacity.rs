@@ -159,6 +159,13 @@ impl Capacity {
         self.keep(identity, bytes);
     }
 
+    /// Counts the event log of a restored session, whatever the caps are now.
+    pub(crate) fn count_restored_events(&self, identity: &Identity, bytes: u64) {
+        self.all.bytes.fetch_add(bytes, Relaxed);
+        identity.owner.share.bytes.fetch_add(bytes, Relaxed);
+        self.keep(identity, bytes);
+    }
+
     /// Counts restored sessions of one owner, none of them a bucket, whatever the caps are now.
     pub(crate) fn count_many_restored(&self, owner: &OwnerSlot, sessions: u64, bytes: u64) {
         for share in [&self.all, &owner.share] {

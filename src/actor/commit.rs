@@ -65,7 +65,7 @@ pub(crate) fn commit(core: &Core, slot: &Arc<Slot>, next: Committed) -> Result<(
             Swap::Ended(ended) => return Err(CommitError::Ended(ended)),
             Swap::Refused(limit, _) if tries.next().is_none() => return Err(CommitError::LimitExceeded(limit)),
             Swap::Refused(limit, refused) => {
-                let growth = refused.bytes.saturating_sub(slot.bytes());
+                let growth = refused.bytes.saturating_sub(slot.state_bytes());
                 room::for_growth(core, slot, growth, limit).map_err(CommitError::LimitExceeded)?;
                 next = refused;
             }

@@ -1,11 +1,14 @@
 //! Sessions as records and back: where the live form and the stored form meet.
 
+mod events;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use self::events::{Logs, carried, part};
 use super::core::Core;
-use super::measure::{check_names, metadata_of, owner_key, principal_of};
+use super::measure::{check_names, keys_of, metadata_of, owner_key, principal_of};
 use super::owners::OwnerSlot;
 use super::planted::Bug;
 use super::set_back::SetBack;
@@ -16,14 +19,17 @@ use crate::error::{EndReason, Ended, Revision};
 use crate::id::{Kind, SessionDigest, SessionId};
 use crate::principal::OwnerKey;
 use crate::snapshot::{
-    self, EndRecord, OwnerRecord, SessionRecord, SessionRef, SlidingRecord, TombstoneRecord, WriteError, Writer,
+    self, AppliedRecord, EndRecord, OwnerRecord, SessionRecord, SessionRef, SlidingRecord, TombstoneRecord, WriteError,
+    Writer,
 };
-use crate::state::{Committed, Entries, Expiry, Json, Lifetime};
+use crate::state::{Applied, Committed, Entries, Expiry, Json, Lifetime};
 use crate::time::{Timestamp, micros};
 
-/// Writes everything: each session at one committed revision, then the tombstones, which have the last word.
+/// Writes everything: each session at one committed revision, then event logs, each at one moment of its own, then the
+/// tombstones, which have the last word.
 pub(crate) fn write(core: &Core, writer: &mut Writer<'_>) -> Result<(), WriteError> {
     // The walk clones references only; encoding waits for nobody and nobody for it.
+    let mut logs = Vec::new();
     for slot in core.registry.collect(|_| true) {
         if let Some(committed) = slot.peek().map(|committed| core.read_twice(&slot, committed)) {
             let (entries, id) = (committed.entries.packed_bytes(), slot.identity.id());
@@ -34,6 +40,16 @@ pub(crate) fn write(core: &Core, writer: &mut Writer<'_>) -> Result<(), WriteErr
                 }
                 other => other,
             })?;
+            // Later than its session, so that no log is in a file without it.
+            if let Ok(Some(events)) = slot.events() {
+                logs.push((slot.identity.digest, events));
+            }
+        }
+    }
+    for (digest, events) in logs {
+        let log = events.lock().as_ref().map(|log| log.since(0));
+        if let Some(log) = log {
+            events::write(digest, &log, writer)?;
         }
     }
     if core.planted(Bug::SnapshotSkipsTombstones) {
@@ -80,6 +96,17 @@ pub(super) fn record<'a>(
         attachment: metadata.attachment.as_ref().map(Json::as_str),
         entries,
         sliding: used.map(|(key, time)| SlidingRecord { key, last_used: time.as_micros() }).collect(),
+        idempotency: committed.keys().rows().iter().map(applied).collect(),
+    }
+}
+
+fn applied(row: &Applied) -> AppliedRecord<&str> {
+    AppliedRecord {
+        key: u128::from_be_bytes(row.key),
+        request: row.request.map(u128::from_be_bytes),
+        revision: row.revision.get(),
+        at: row.at.as_micros(),
+        value: row.value.as_ref().map(Json::as_str),
     }
 }
 
@@ -126,6 +153,7 @@ pub(crate) fn revive(
     let digest = SessionDigest(record.digest);
     check_names(record, &owner.key)?;
     let metadata = metadata_of(record)?;
+    let keys = keys_of(record, carried(saved_at, now))?;
     let mut entries = Entries::from_packed(record.entries).map_err(|error| error.to_string())?;
     let [mut created_at, mut last_active] = [record.created_at, record.last_active_at].map(Timestamp::from_micros);
     let idle = record.idle_timeout.map(Duration::from_micros);
@@ -147,6 +175,7 @@ pub(crate) fn revive(
     let last_use = |key: &str| used.get(key).copied().map(Timestamp::from_micros);
     let revision = Revision::new(record.revision);
     let committed = Committed::restored(revision, entries, metadata, lifetime, saved_at.min(now), last_use);
+    let committed = if record.idempotency.is_empty() { committed } else { committed.with_keys(keys) };
     let role = match record.role {
         snapshot::Role::Session => Role::Session,
         snapshot::Role::Bucket => Role::Bucket,

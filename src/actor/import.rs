@@ -14,7 +14,8 @@ pub use report::{FileProblem, ImportOptions, ImportOutcome, ImportReport, Import
 use super::core::Core;
 use super::create;
 use super::end;
-use super::image;
+use super::events::Events;
+use super::image::{self, Logs};
 use super::in_flight::InFlight;
 use super::lookup::access;
 use super::planted::Bug;
@@ -27,7 +28,7 @@ use crate::snapshot::{
     FileError, FileHeader, Item, ReadOptions, RecordError, SessionRecord, TombstoneRecord, Writer, entries_codec, open,
     read, verify, wrapped,
 };
-use crate::state::Json;
+use crate::state::{EventLog, Json};
 use crate::telemetry::{Operation, Outcome};
 use crate::time::Timestamp;
 
@@ -42,10 +43,10 @@ impl Core {
         let _accepted = InFlight::enter(self).ok_or(FileProblem::Stopping)?;
         let (read_path, reading) =
             (path.clone(), ReadOptions { entries: entries_codec(), accept_edited: options.accept_edited });
-        let wrap = self.config.wrap.clone();
-        let joined = tokio::task::spawn_blocking(move || load(&read_path, &reading, &wrap)).await;
+        let core = Arc::clone(self);
+        let joined = tokio::task::spawn_blocking(move || load(&core, &read_path, &reading)).await;
         let refused = |problem: String| FileProblem::Refused { path: path.clone(), problem };
-        let (saved_at, items) =
+        let (saved_at, items, mut logs) =
             joined.map_err(|error| refused(error.to_string()))?.map_err(|error| refused(error.to_string()))?;
         // A session that ended while the file was being written is in it twice, and the tombstone has the last word.
         let ended: HashSet<_> = items.iter().filter_map(Loaded::buried).collect();
@@ -58,7 +59,9 @@ impl Core {
                     let outcome = if ended.contains(&record.digest) {
                         ImportOutcome::Ended
                     } else {
-                        one(self, &record, saved_at, options).await.unwrap_or_else(ImportOutcome::Refused)
+                        one(self, &record, logs.take(&record.digest), saved_at, options)
+                            .await
+                            .unwrap_or_else(ImportOutcome::Refused)
                     };
                     report.items.push(ImportedItem { tag, kind, outcome });
                 }
@@ -126,17 +129,37 @@ impl Loaded {
 }
 
 /// Reads a file whole before anything is built from it: a file is refused as a whole or not at all.
-fn load(path: &std::path::Path, options: &ReadOptions, wrap: &Wrap) -> Result<(Timestamp, Vec<Loaded>), FileError> {
+fn load(
+    core: &Core,
+    path: &std::path::Path,
+    options: &ReadOptions,
+) -> Result<(Timestamp, Vec<Loaded>, Logs), FileError> {
+    let wrap = &core.config.wrap;
     let summary = verify(&mut open(File::open(path)?, wrap)?, options)?;
-    let mut items = Vec::new();
+    let saved_at = Timestamp::from_micros(summary.header.created_at);
+    let (mut items, mut logs, mut met, mut records) = (Vec::new(), Logs::new(core), HashSet::new(), 0);
     read(&mut open(File::open(path)?, wrap)?, options, &mut |item| {
+        records += 1;
         items.push(match item {
-            Item::Session(record) => Loaded::Session(Box::new(record.owned())),
+            Item::Session(record) => {
+                met.insert(record.digest);
+                Loaded::Session(Box::new(record.owned()))
+            }
+            Item::Events(record) => {
+                let part = image::part(record, image::carried(saved_at, core.clock.now())).map_err(RecordError)?;
+                return logs.add(record.digest, part, records);
+            }
             Item::Tombstone(record) => Loaded::Tombstone(record.clone()),
         });
         Ok::<_, RecordError>(())
     })?;
-    Ok((Timestamp::from_micros(summary.header.created_at), items))
+    match logs.stray(|digest| met.contains(&digest.0)) {
+        None => Ok((saved_at, items, logs)),
+        Some((index, digest)) => {
+            let detail = format!("session {}: events of a session that is not in the file", digest.tag());
+            Err(FileError::Record { index, detail })
+        }
+    }
 }
 
 fn save(
@@ -158,6 +181,7 @@ fn save(
 async fn one(
     core: &Arc<Core>,
     record: &SessionRecord,
+    log: Option<EventLog>,
     saved_at: Timestamp,
     options: ImportOptions,
 ) -> Result<ImportOutcome, String> {
@@ -172,6 +196,9 @@ async fn one(
     match standing {
         None if options.dry_run => Ok(ImportOutcome::Created),
         None => {
+            if let Some(log) = log {
+                slot.attach(Events::new(log));
+            }
             create::adopt(core, Arc::new(slot)).map_err(|error| error.to_string())?;
             Ok(ImportOutcome::Created)
         }
@@ -234,6 +261,7 @@ async fn replace(
             draft.set_json_with(entry.key, Json::parse(entry.value)?, ttl)?;
         }
         *draft.metadata_mut() = state.metadata().clone();
+        draft.adopt_keys(state.keys().clone());
         Ok::<_, DraftError>(())
     });
     update.await.map(|_| ImportOutcome::Replaced).map_err(|error| error.to_string())

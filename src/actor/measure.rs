@@ -1,16 +1,19 @@
 //! What a recorded session holds, and whether it could be restored: every rule that needs no running service.
 
+use crate::error::Revision;
 use crate::id::SessionDigest;
 use crate::principal::{OwnerKey, Principal};
 use crate::snapshot::{Role, SessionRef};
-use crate::state::{Entries, Json, Metadata};
+use crate::state::{Applied, AppliedKeys, Entries, Json, Metadata};
+use crate::time::Timestamp;
 
 /// Counts entries and bytes of a record that could be restored; otherwise tells what is wrong with it.
 pub(crate) fn measure(record: &SessionRef<'_>) -> Result<(u64, u64), String> {
     check_names(record, &owner_key(record))?;
     let metadata = metadata_of(record)?;
     let entries = Entries::from_packed(record.entries).map_err(|error| format!("its entries: {error}"))?;
-    Ok((entries.len() as u64, entries.payload_bytes() + metadata.bytes()))
+    let keys = keys_of(record, |at| at)?;
+    Ok((entries.len() as u64, entries.payload_bytes() + metadata.bytes() + keys.bytes()))
 }
 
 /// Whom a recorded session belongs to; nobody where it is anonymous or shared.
@@ -44,6 +47,20 @@ pub(crate) fn metadata_of(record: &SessionRef<'_>) -> Result<Metadata, String> {
     };
     metadata.check().map_err(|error| error.to_string())?;
     Ok(metadata)
+}
+
+/// The keyed updates that it remembers, with each time as `at` has it.
+pub(crate) fn keys_of(record: &SessionRef<'_>, at: impl Fn(Timestamp) -> Timestamp) -> Result<AppliedKeys, String> {
+    let rows = record.idempotency.iter().map(|row| {
+        Ok(Applied {
+            key: row.key.to_be_bytes(),
+            request: row.request.map(u128::to_be_bytes),
+            revision: Revision::new(row.revision),
+            at: at(Timestamp::from_micros(row.at)),
+            value: json(row.value)?,
+        })
+    });
+    Ok(AppliedKeys::of(rows.collect::<Result<Vec<_>, String>>()?))
 }
 
 /// An edited file must not put a session under somebody else's id.

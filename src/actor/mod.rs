@@ -12,6 +12,7 @@ pub(crate) mod core;
 pub(crate) mod create;
 pub(crate) mod end;
 pub(crate) mod enter;
+pub(crate) mod events;
 #[cfg(test)]
 pub(crate) mod explored;
 pub(crate) mod identity;

@@ -60,6 +60,10 @@ pub(crate) enum Bug {
     EvictsTheGrowing,
     /// An ended session's bytes are not given back.
     KeepsBytes,
+    /// The bytes of event logs are not counted.
+    EventsUncounted,
+    /// A restored log seals ids as it did before.
+    OneEra,
     /// An owner that was refused its first session stays.
     KeepsRefusedOwners,
     /// The client id is no part of the identity, though it was bound.

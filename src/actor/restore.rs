@@ -10,10 +10,11 @@ use std::time::Duration;
 use self::arrivals::Arrivals;
 use self::crew::{Built, Crew};
 use super::core::Core;
-use super::image;
+use super::image::{self, Logs};
 use super::set_back::SetBack;
 use super::slot::{Identity, Slot};
 use super::tombstones::Tombstone;
+use crate::id::SessionDigest;
 use crate::snapshot::{
     Chain, Cut, FileError, Folder, Found, GenerationFile, Item, ReadOptions, RecordError, RestoreError, entries_codec,
     header, lanes, read_on_all_cores,
@@ -219,9 +220,11 @@ fn take(
     let replay = &chain.replay;
     let mut crews: Vec<_> = (0..lanes()).map(|_| Crew::new(core, replay, saved_at, now)).collect();
     let mut arrivals = Arrivals::default();
-    let (mut due, mut tombstones) = (Vec::new(), Vec::new());
+    let (mut due, mut tombstones, mut logs, mut records) = (Vec::new(), Vec::new(), Logs::new(core), 0);
     let mut take = |built| {
+        records += 1;
         match built {
+            Built::Events { digest, part } => logs.add(digest, *part, records)?,
             Built::Session { key, slot, is_due } => {
                 if is_due {
                     due.push(Arc::clone(&slot));
@@ -244,13 +247,23 @@ fn take(
         Some(crew) => crew.others(&mut take).map_err(|RecordError(detail)| FileError::Record { index: 0, detail }),
         None => Ok(()),
     });
-    if let Err(error) = read.and_then(|()| arrivals.enter(core)) {
+    let entered = read.and_then(|()| arrivals.enter(core)).and_then(|()| {
+        let stray = logs.stray(|digest| core.registry.find(digest).is_some());
+        stray.map_or(Ok(()), |(index, digest)| {
+            let detail = format!("session {}: events of a session that is not in the file", digest.tag());
+            Err(FileError::Record { index, detail })
+        })
+    });
+    if let Err(error) = entered {
         core.registry.collect(|_| true).iter().for_each(|slot| core.registry.remove(slot));
         drop((crews, due));
         core.owners.forget_idle();
         return Err(error);
     }
     let sessions = crews.into_iter().map(|crew| crew.enter(core)).sum();
+    // Those whose deadline has passed are counted nowhere, and take their logs with them.
+    let live = |digest: &SessionDigest| core.registry.find(digest).filter(|slot| slot.due(now).is_none());
+    logs.attach(live, |slot, bytes| core.capacity.count_restored_events(&slot.identity, bytes));
     tombstones.extend(replay.tombstones().map(image::unearth));
     let next_frame = chain.next_frame();
     let Chain { replay, files, cut } = chain;

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 #[cfg(not(test))]
 use parking_lot::Mutex;
 
+use super::events::Events;
 #[cfg(test)]
 use super::explored::Mutex;
 pub(crate) use super::identity::{Identity, Role};
 use super::mailbox::Mailbox;
 use crate::error::{EndReason, Ended};
-use crate::state::{Amendment, Committed, CompactLifetime, Lifetime};
+use crate::state::{Amendment, Committed, CompactLifetime, EventLog, Lifetime};
 use crate::time::Timestamp;
 
 /// It has changed.
@@ -37,7 +38,8 @@ pub(crate) struct Slot {
 /// Held for the clone or the swap of a pointer, or for the write of a short value; no user code ever runs under it.
 #[cfg_attr(test, derive(Clone))]
 enum Cell {
-    Live(Arc<Committed>),
+    /// The second is the event log, once it has begun.
+    Live(Arc<Committed>, Option<Arc<Events>>),
     Ended(Ended),
 }
 
@@ -48,6 +50,9 @@ pub(crate) enum Gone {
     /// Its deadline has passed and nobody has ended it yet.
     Due,
 }
+
+/// What a session had when it ended, to be let go outside its lock.
+pub(crate) type Last = (Arc<Committed>, Option<EventLog>);
 
 /// How a session's last commit was replaced.
 pub(crate) enum Swap {
@@ -69,7 +74,7 @@ impl Slot {
             idle: AtomicU64::new(committed.lifetime.idle),
             ends_at: AtomicU64::new(committed.lifetime.ends_at),
             quiet_until: AtomicU64::new(committed.quiet_until().as_micros()),
-            cell: Mutex::new(Cell::Live(Arc::new(committed))),
+            cell: Mutex::new(Cell::Live(Arc::new(committed), None)),
         }
     }
 
@@ -77,7 +82,7 @@ impl Slot {
     pub(crate) fn live(&self, now: Timestamp, touch: bool) -> Result<Arc<Committed>, Gone> {
         let cell = self.cell.lock();
         let committed = match &*cell {
-            Cell::Live(committed) => committed,
+            Cell::Live(committed, _) => committed,
             Cell::Ended(ended) => return Err(Gone::Ended(*ended)),
         };
         if self.due(now).is_some() {
@@ -93,20 +98,67 @@ impl Slot {
     /// The committed state whether or not its deadline has passed; `None` once ended. For files and listings.
     pub(crate) fn peek(&self) -> Option<Arc<Committed>> {
         match &*self.cell.lock() {
-            Cell::Live(committed) => Some(Arc::clone(committed)),
+            Cell::Live(committed, _) => Some(Arc::clone(committed)),
             Cell::Ended(_) => None,
         }
     }
 
     /// The bytes of the committed state; none once ended.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub(crate) fn state_bytes(&self) -> u64 {
         self.peek().map_or(0, |committed| committed.bytes)
+    }
+
+    /// The bytes of the committed state and of the event log; none once ended.
+    pub(crate) fn bytes(&self) -> u64 {
+        match &*self.cell.lock() {
+            Cell::Live(committed, None) => committed.bytes,
+            Cell::Live(committed, Some(events)) => committed.bytes + events.bytes(),
+            Cell::Ended(_) => 0,
+        }
+    }
+
+    /// The event log, if it has begun.
+    pub(crate) fn events(&self) -> Result<Option<Arc<Events>>, Ended> {
+        match &*self.cell.lock() {
+            Cell::Live(_, events) => Ok(events.clone()),
+            Cell::Ended(ended) => Err(*ended),
+        }
+    }
+
+    /// Gives a session that was restored its log; false when it has ended or has one.
+    pub(crate) fn attach(&self, log: Arc<Events>) -> bool {
+        match &mut *self.cell.lock() {
+            Cell::Live(_, events @ None) => {
+                *events = Some(log);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The event log, begun here if there is none.
+    pub(crate) fn events_or<E>(
+        &self,
+        begin: impl FnOnce() -> Result<Arc<Events>, E>,
+    ) -> Result<Result<Arc<Events>, E>, Ended> {
+        if let Some(events) = self.events()? {
+            return Ok(Ok(events));
+        }
+        let begun = match begin() {
+            Ok(begun) => begun,
+            Err(error) => return Ok(Err(error)),
+        };
+        // Another may have been faster.
+        match &mut *self.cell.lock() {
+            Cell::Live(_, events) => Ok(Ok(Arc::clone(events.get_or_insert(begun)))),
+            Cell::Ended(ended) => Err(*ended),
+        }
     }
 
     /// How the session ended, if it has.
     pub(crate) fn ended(&self) -> Option<Ended> {
         match &*self.cell.lock() {
-            Cell::Live(_) => None,
+            Cell::Live(..) => None,
             Cell::Ended(ended) => Some(*ended),
         }
     }
@@ -145,7 +197,7 @@ impl Slot {
     ) -> Swap {
         let mut cell = self.cell.lock();
         let committed = match &mut *cell {
-            Cell::Live(committed) => committed,
+            Cell::Live(committed, _) => committed,
             Cell::Ended(ended) => return Swap::Ended(*ended),
         };
         if let Err(limit) = settle(committed.bytes, next.bytes) {
@@ -159,7 +211,7 @@ impl Slot {
     /// gives `base` back if not. The few bytes are written under the lock, so that a read sees all of them or none.
     pub(crate) fn amend(&self, base: Arc<Committed>, amendment: &Amendment) -> Result<(), Arc<Committed>> {
         let mut cell = self.cell.lock();
-        let Cell::Live(committed) = &mut *cell else { return Err(base) };
+        let Cell::Live(committed, _) = &mut *cell else { return Err(base) };
         if !Arc::ptr_eq(committed, &base) {
             return Err(base);
         }
@@ -171,7 +223,7 @@ impl Slot {
     /// Replaces `base` by an equal state without its expired entries, if `base` is still the committed one.
     pub(crate) fn purge(&self, base: &Arc<Committed>, purged: Arc<Committed>) -> Option<u64> {
         let mut cell = self.cell.lock();
-        let Cell::Live(committed) = &mut *cell else { return None };
+        let Cell::Live(committed, _) = &mut *cell else { return None };
         if !Arc::ptr_eq(committed, base) {
             return None;
         }
@@ -184,12 +236,17 @@ impl Slot {
     /// Marks the session ended and lets go of its state; `None` when it had ended before, or when `end` gives none.
     ///
     /// `end` runs under the lock, and gets the bytes: what it writes down stands before anybody finds the session ended.
-    pub(crate) fn finish(&self, end: impl FnOnce(&Self, u64) -> Option<Ended>) -> Option<(Ended, Arc<Committed>)> {
+    pub(crate) fn finish(&self, end: impl FnOnce(&Self, u64) -> Option<Ended>) -> Option<(Ended, Last)> {
         let mut cell = self.cell.lock();
-        let Cell::Live(committed) = &*cell else { return None };
-        let ended = end(self, committed.bytes)?;
+        let Cell::Live(committed, events) = &*cell else { return None };
+        // Held until the log is gone: nothing is appended, and counted, in between.
+        let mut held = events.as_ref().map(|events| events.lock());
+        let log = held.as_ref().and_then(|held| held.as_ref());
+        let ended = end(self, committed.bytes + log.map_or(0, EventLog::bytes))?;
+        let log = held.as_mut().and_then(|held| held.take());
+        drop(held);
         match std::mem::replace(&mut *cell, Cell::Ended(ended)) {
-            Cell::Live(last) => Some((ended, last)),
+            Cell::Live(last, _) => Some((ended, (last, log))),
             Cell::Ended(_) => None,
         }
     }
@@ -199,7 +256,7 @@ impl Slot {
     pub(crate) fn unfinish(&self) {
         let mut cell = self.cell.lock();
         if let Cell::Ended(_) = *cell {
-            *cell = Cell::Live(Arc::new(Committed::new(Default::default(), self.lifetime())));
+            *cell = Cell::Live(Arc::new(Committed::new(Default::default(), self.lifetime())), None);
         }
     }
 

@@ -115,6 +115,7 @@ fn fill(
     let read = pass(input, options, |item, _| {
         let written = match item {
             Item::Session(record) => writer.session(record),
+            Item::Events(record) => writer.events(record),
             Item::Tombstone(record) => writer.tombstone(record),
         };
         written.map_err(|error| {

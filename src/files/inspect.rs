@@ -126,7 +126,7 @@ pub fn inspect(path: impl AsRef<Path>, mut options: Options<'_>) -> Result<Inspe
                 owners.add(owner_key(record), figures, || names.then(|| principal_of(record)).flatten());
                 largest.offer(figures.bytes, || session(record, figures, names));
             }
-            (Item::Session(_), None) => {}
+            (Item::Session(_), None) | (Item::Events(_), _) => {}
             (Item::Tombstone(record), _) => ends.count(record.reason),
         }
         Ok(())

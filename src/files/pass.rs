@@ -5,18 +5,20 @@ use std::path::Path;
 
 use super::options::Watched;
 use super::{Figures, FileError, Header, Options};
+use crate::actor::image::part;
 use crate::actor::measure::measure;
 use crate::id::{SessionDigest, SessionKey};
 use crate::snapshot::{self, Item, ReadOptions, RecordError, Summary, entries_codec};
+use crate::state::Continuity;
 
 /// The most findings that are told in full.
 const MOST_FINDINGS: usize = 100;
 
-/// A session that is in the file as it was written, and that a start would refuse.
+/// A session, or a part of its event log, that is in the file as it was written, and that a start would refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// Which record, counted from 1 over sessions and tombstones.
+    /// Which record, counted from 1 over sessions, parts of event logs and tombstones.
     pub index: u64,
     /// The short tag of the session.
     pub tag: String,
@@ -32,6 +34,8 @@ pub struct Verified {
     pub header: Header,
     /// Its sessions.
     pub sessions: u64,
+    /// Events in their logs.
+    pub events: u64,
     /// Sessions whose end is in the file too, which has the last word: they ended while it was being written.
     pub ended: u64,
     /// The ends it remembers.
@@ -89,6 +93,8 @@ pub(super) fn pass(
 #[derive(Default)]
 struct Seen {
     keys: HashSet<SessionKey>,
+    continuity: Continuity,
+    events: u64,
     records: u64,
     ended: u64,
     refused: u64,
@@ -100,6 +106,19 @@ impl Seen {
         self.records += 1;
         let record = match item {
             Item::Session(record) => record,
+            Item::Events(record) => {
+                let digest = SessionDigest(record.digest);
+                let flaw = match (self.keys.contains(&digest.key()), part(record, |at| at)) {
+                    (false, _) => Some("events of a session that is not in the file".to_owned()),
+                    (true, Err(detail)) => Some(detail),
+                    (true, Ok(part)) => self.continuity.follow(record.digest, &part).err().map(str::to_owned),
+                };
+                match flaw {
+                    None => self.events += record.events.len() as u64,
+                    Some(detail) => self.refuse(digest, detail),
+                }
+                return None;
+            }
             Item::Tombstone(record) => {
                 self.ended += u64::from(self.keys.remove(&SessionDigest(record.digest).key()));
                 return None;
@@ -111,21 +130,26 @@ impl Seen {
         match once.and_then(|()| measure(record)) {
             Ok((entries, bytes)) => Some(Figures { sessions: 1, entries, bytes }),
             Err(detail) => {
-                self.refused += 1;
-                if self.findings.len() < MOST_FINDINGS {
-                    self.findings.push(Finding { index: self.records, tag: digest.tag(), detail });
-                }
+                self.refuse(digest, detail);
                 None
             }
         }
     }
 
+    fn refuse(&mut self, digest: SessionDigest, detail: String) {
+        self.refused += 1;
+        if self.findings.len() < MOST_FINDINGS {
+            self.findings.push(Finding { index: self.records, tag: digest.tag(), detail });
+        }
+    }
+
     fn ended(self, summary: Summary) -> Verified {
-        let Self { ended, refused, findings, .. } = self;
-        let Summary { header, sessions, tombstones, bytes } = summary;
+        let Self { events, ended, refused, findings, .. } = self;
+        let Summary { header, sessions, tombstones, bytes, .. } = summary;
         Verified {
             header: header.into(),
             sessions,
+            events,
             ended,
             tombstones,
             bytes,

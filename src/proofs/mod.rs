@@ -12,6 +12,7 @@ mod bounded;
 mod capacity;
 mod capacity_races;
 mod clocks;
+mod events;
 mod hand;
 mod histories;
 mod isolation;

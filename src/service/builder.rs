@@ -123,6 +123,35 @@ impl Builder {
         self
     }
 
+    /// Events that one session's log keeps, over all its streams, up to 100,000; the oldest are trimmed. Default 1,000.
+    pub fn max_events(mut self, events: u64) -> Self {
+        self.config.events.events = events;
+        self
+    }
+
+    /// Bytes of one session's event log, over all its streams, up to 256 MiB; the oldest events are trimmed. They count
+    /// against the caps of the owner and of the service, not against that of the session's state. Default 4 MiB.
+    pub fn max_events_bytes(mut self, bytes: u64) -> Self {
+        self.config.events.bytes = bytes;
+        self
+    }
+
+    /// Keyed updates that a session or bucket remembers, up to 1,024; beyond them the oldest go. Default 128.
+    ///
+    /// Each counts 64 bytes and what it returned, up to 4 KiB, against the caps on bytes.
+    pub fn idempotency_keys(mut self, keys: u64) -> Self {
+        self.config.session.idempotency_keys = keys;
+        self.config.bucket.idempotency_keys = keys;
+        self
+    }
+
+    /// How long a session or bucket remembers keyed updates. Default 24 hours.
+    pub fn idempotency_window(mut self, window: Duration) -> Self {
+        self.config.session.idempotency_window = window;
+        self.config.bucket.idempotency_window = window;
+        self
+    }
+
     /// Keeps snapshots in this folder, made if missing. Default: none are kept.
     pub fn snapshots(mut self, folder: impl Into<PathBuf>) -> Self {
         self.snapshots = Some(folder.into());

@@ -35,6 +35,8 @@ enum Tag {
     Session = 1,
     Tombstone = 2,
     Trailer = 3,
+    /// From version 2 on.
+    Events = 4,
 }
 
 impl Tag {
@@ -44,6 +46,7 @@ impl Tag {
             1 => Some(Self::Session),
             2 => Some(Self::Tombstone),
             3 => Some(Self::Trailer),
+            4 => Some(Self::Events),
             _ => None,
         }
     }

@@ -3,11 +3,13 @@
 //! Nothing here knows of actors or of live sessions: the layer above converts them to records and back. In reading
 //! order:
 //!
-//! 1. [`record`]: the stored form `v1` of a session and of a tombstone; the only types that files are made from.
+//! 1. [`record`]: the stored form, `v1` and `v2`, of sessions, event logs and tombstones; the only types that files are
+//!    made from.
 //! 2. [`codec`]: a record as bytes, by bincode.
 //! 3. [`binary`] and [`json`]: the two file formats. Both are streams of records between a header, which names version,
 //!    time, generation and service, and a trailer, which holds counts and a checksum of every byte before it.
-//!    Sessions come first, tombstones after them, so a session that ended while the file was being written is in it
+//!    Sessions come first, then event logs in parts, so that either format can be written while the other is read; and
+//!    tombstones last, so a session that ended while the file was being written is in it
 //!    twice, and the tombstone is the later word.
 //! 4. [`Writer`], and [`verify`] and [`read`]: the formats behind one door, with bounded memory both ways.
 //! 5. [`FileLayer`]: what is asked of a file system, so that its faults can be simulated.
@@ -43,13 +45,14 @@ pub(crate) use layer::{FileLayer, StdLayer};
 pub(crate) use layer::{LayerFile, Listed, Lock};
 pub(crate) use reader::{Item, ReadOptions, header, lanes, read, read_on_all_cores, verify};
 pub(crate) use record::{
-    EndRecord, OwnerRecord, Role, SessionRecord, SessionRef, SlidingRecord, TombstoneRecord, entries_codec,
+    AppliedRecord, EndRecord, EventRecord, EventsRecord, EventsRef, OwnerRecord, Role, SessionRecord, SessionRef,
+    SlidingRecord, TombstoneRecord, entries_codec,
 };
 pub(crate) use seal::{Opened, open, wrapped};
 pub(crate) use writer::{FileHeader, Summary, Writer};
 
 /// The version of the file formats that is written, and the newest that is read.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// The most bytes that one stored session may have, in either format: 1 GiB.
 pub(crate) const MAX_RECORD_BYTES: usize = 1 << 30;
 

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::thread;
 
-use super::record::{EntriesCodec, SessionRef, TombstoneRecord, check};
+use super::record::{EntriesCodec, EventsRef, SessionRef, TombstoneRecord, check};
 use super::stream::Source;
 use super::writer::{FileHeader, Summary};
 use super::{FileError, RecordError, binary, json};
@@ -17,6 +17,8 @@ const MOST_LANES: usize = 8;
 pub(crate) enum Item<'a> {
     /// A session.
     Session(&'a SessionRef<'a>),
+    /// A part of an event log.
+    Events(&'a EventsRef<'a>),
     /// A tombstone.
     Tombstone(&'a TombstoneRecord),
 }
@@ -52,11 +54,13 @@ pub(crate) fn verify(input: &mut dyn Read, options: &ReadOptions) -> Result<Summ
         Item::Session(record) => {
             (entries.check)(record.entries).map_err(|detail| RecordError(format!("its entries: {detail}")))
         }
-        Item::Tombstone(_) => Ok(()),
+        Item::Events(_) | Item::Tombstone(_) => Ok(()),
     })
 }
 
-/// Reads a file and hands each record to `each`, in the file's order: sessions, then tombstones.
+/// Reads a file and hands each record to `each`, in the file's order: sessions, then event logs in parts, then tombstones.
+///
+/// Whether a part has its session and continues the one before is for whoever puts the parts together.
 ///
 /// Counts and checksum are known at the end only. Run [`verify`] first, or throw away on an error what was built.
 ///
@@ -70,7 +74,7 @@ pub(crate) fn read(
     let mut source = Source::new(input);
     match format_of(&mut source)? {
         Format::Bincode => binary::scan(&mut source, each),
-        Format::Json => json::scan(&mut source, &mut Scan { options: *options, each, sessions: 0, tombstones: 0 }),
+        Format::Json => json::scan(&mut source, &mut Scan::new(*options, each)),
     }
 }
 
@@ -95,7 +99,7 @@ pub(crate) fn read_on_all_cores<T: Send, B: FnMut(Item<'_>) -> Result<T, RecordE
                 Some(build) => each(build(item)?),
                 None => Ok(()),
             };
-            json::scan(&mut source, &mut Scan { options: *options, each, sessions: 0, tombstones: 0 })
+            json::scan(&mut source, &mut Scan::new(*options, each))
         }
     }
 }
@@ -119,10 +123,15 @@ pub(super) struct Scan<'a> {
     pub(super) options: ReadOptions,
     each: &'a mut dyn FnMut(Item<'_>) -> Result<(), RecordError>,
     sessions: u64,
+    events: u64,
     tombstones: u64,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    fn new(options: ReadOptions, each: &'a mut dyn FnMut(Item<'_>) -> Result<(), RecordError>) -> Self {
+        Self { options, each, sessions: 0, events: 0, tombstones: 0 }
+    }
+
     /// Checks a record that was met at `offset`, counts it and hands it on.
     pub(super) fn take(&mut self, offset: u64, item: Item<'_>) -> Result<(), FileError> {
         let flaws = match item {
@@ -130,8 +139,20 @@ impl Scan<'_> {
                 let detail = "a session stands after the tombstones".to_owned();
                 return Err(FileError::Damaged { offset, detail });
             }
+            Item::Session(_) if self.events > 0 => {
+                let detail = "a session stands after the events".to_owned();
+                return Err(FileError::Damaged { offset, detail });
+            }
+            Item::Events(_) if self.tombstones > 0 => {
+                let detail = "events stand after the tombstones".to_owned();
+                return Err(FileError::Damaged { offset, detail });
+            }
             Item::Session(record) => {
                 self.sessions += 1;
+                check(record)
+            }
+            Item::Events(record) => {
+                self.events += 1;
                 check(record)
             }
             Item::Tombstone(record) => {
@@ -139,18 +160,22 @@ impl Scan<'_> {
                 check(record)
             }
         };
-        let index = self.sessions + self.tombstones;
+        let index = self.next_index() - 1;
         flaws.map_err(|detail| FileError::Record { index, detail })?;
         (self.each)(item).map_err(|RecordError(detail)| FileError::Record { index, detail })
     }
 
     /// The number of the record that comes next.
     pub(super) const fn next_index(&self) -> u64 {
-        self.sessions + self.tombstones + 1
+        self.sessions + self.events + self.tombstones + 1
     }
 
     pub(super) const fn sessions(&self) -> u64 {
         self.sessions
+    }
+
+    pub(super) const fn events(&self) -> u64 {
+        self.events
     }
 
     pub(super) const fn tombstones(&self) -> u64 {
@@ -158,6 +183,6 @@ impl Scan<'_> {
     }
 
     pub(super) const fn summary(&self, header: FileHeader, bytes: u64) -> Summary {
-        Summary { header, sessions: self.sessions, tombstones: self.tombstones, bytes }
+        Summary { header, sessions: self.sessions, events: self.events, tombstones: self.tombstones, bytes }
     }
 }

@@ -13,16 +13,21 @@ mod packed;
 mod rules;
 mod text;
 mod v1;
+mod v2;
 mod view;
 
-pub(crate) use borrow::SessionRef;
+pub(crate) use borrow::{EventsRef, SessionRef};
 pub(crate) use entries::{EntriesCodec, EntryRecord};
 pub(crate) use packed::entries_codec;
 pub(in crate::snapshot) use packed::lay_over;
-pub(crate) use v1::{EndRecord, OwnerRecord, Role, SessionRecord, SlidingRecord, TombstoneRecord};
-pub(super) use v1::{HeaderRecord, TrailerRecord};
+pub(super) use v1::HeaderRecord;
+pub(crate) use v1::{EndRecord, OwnerRecord, Role, SlidingRecord, TombstoneRecord};
 pub(in crate::snapshot) use v1::{MAX_STAMP, Text};
-pub(super) use view::{HeaderView, SessionView, TombstoneView};
+/// What the binary files of version 1 hold in place of their own of today.
+pub(super) use v1::{SessionRecord as SessionRecordV1, TrailerRecord as TrailerRecordV1};
+pub(super) use v2::TrailerRecord;
+pub(crate) use v2::{AppliedRecord, EventRecord, EventsRecord, SessionRecord};
+pub(super) use view::{EventsView, HeaderView, SessionView, TombstoneView};
 
 /// Checks a record by its rules; the error names every flaw, never a value.
 pub(super) fn check<T: Validate<Context = ()>>(record: &T) -> Result<(), String> {

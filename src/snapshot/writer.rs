@@ -6,7 +6,7 @@ use garde::Validate;
 
 use super::binary::BinaryWriter;
 use super::json::JsonWriter;
-use super::record::{EntriesCodec, HeaderRecord, SessionRef, TombstoneRecord, check};
+use super::record::{EntriesCodec, EventsRef, HeaderRecord, SessionRef, TombstoneRecord, check};
 use super::stream::Sink;
 use super::{MAX_RECORD_BYTES, VERSION, WriteError};
 use crate::config::Format;
@@ -40,13 +40,15 @@ pub(crate) struct Summary {
     pub(crate) header: FileHeader,
     /// Its sessions.
     pub(crate) sessions: u64,
+    /// Its parts of event logs.
+    pub(crate) events: u64,
     /// Its tombstones.
     pub(crate) tombstones: u64,
     /// Its size.
     pub(crate) bytes: u64,
 }
 
-/// Writes a header, sessions, tombstones and a trailer.
+/// Writes a header, sessions, event logs, tombstones and a trailer.
 ///
 /// Each record is checked by the rules it is read back by, so no file is written that would be refused later. Without
 /// [`Writer::finish`] a file is cut off, and refused as such.
@@ -87,16 +89,16 @@ impl<'a> Writer<'a> {
             Format::Json => JsonWriter::new(sink, stored, entries).map(Inner::Json),
         };
         let inner = inner.map_err(|fault| named(fault, 0))?;
-        Ok(Self { inner, summary: Summary { header, sessions: 0, tombstones: 0, bytes: 0 } })
+        Ok(Self { inner, summary: Summary { header, sessions: 0, events: 0, tombstones: 0, bytes: 0 } })
     }
 
     /// Adds a session. One that is refused is not in the file, which can be continued without it.
     ///
     /// # Errors
-    /// [`WriteError::Order`] after a tombstone; [`WriteError::Record`] and [`WriteError::TooLarge`] when the record
+    /// [`WriteError::Order`] after events or a tombstone; [`WriteError::Record`] and [`WriteError::TooLarge`] when the record
     /// could not be read back; [`WriteError::Io`] when the output fails, and the file is lost.
     pub(crate) fn session(&mut self, record: &SessionRef<'_>) -> Result<(), WriteError> {
-        if self.summary.tombstones > 0 {
+        if self.summary.events + self.summary.tombstones > 0 {
             return Err(WriteError::Order);
         }
         let index = self.next_checked(record)?;
@@ -106,6 +108,24 @@ impl<'a> Writer<'a> {
         }
         .map_err(|fault| named(fault, index))?;
         self.summary.sessions += 1;
+        Ok(())
+    }
+
+    /// Adds a part of an event log, whose session is in the file.
+    ///
+    /// # Errors
+    /// As [`Writer::session`].
+    pub(crate) fn events(&mut self, record: &EventsRef<'_>) -> Result<(), WriteError> {
+        if self.summary.tombstones > 0 {
+            return Err(WriteError::Order);
+        }
+        let index = self.next_checked(record)?;
+        match &mut self.inner {
+            Inner::Binary(writer) => writer.events(record),
+            Inner::Json(writer) => writer.events(record),
+        }
+        .map_err(|fault| named(fault, index))?;
+        self.summary.events += 1;
         Ok(())
     }
 
@@ -140,7 +160,7 @@ impl<'a> Writer<'a> {
 
     /// Checks a record; gives its number.
     fn next_checked<T: Validate<Context = ()>>(&self, record: &T) -> Result<u64, WriteError> {
-        let index = self.summary.sessions + self.summary.tombstones + 1;
+        let index = self.summary.sessions + self.summary.events + self.summary.tombstones + 1;
         check(record).map_err(|detail| WriteError::Record { index, detail })?;
         Ok(index)
     }

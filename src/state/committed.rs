@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::changes::Changes;
 use super::entries::{Entries, EntryRef, Found};
+use super::idempotency::AppliedKeys;
 use super::lifetime::{CompactLifetime, Expiry, Lifetime};
 use super::metadata::Metadata;
 use super::recency::Recency;
@@ -22,7 +23,7 @@ pub(crate) struct Committed {
     pub(crate) lifetime: CompactLifetime,
     /// Nothing for most sessions: one shared by all would be counted up and down by all.
     pub(super) uncommon: Option<Arc<Uncommon>>,
-    /// Keys, values and metadata.
+    /// Keys, values, metadata, and keyed updates that are remembered.
     pub(crate) bytes: u64,
 }
 
@@ -58,8 +59,16 @@ impl Committed {
         }
         let entries = if expired.is_empty() { entries } else { entries.apply(expired.into_iter().collect()) };
         let bytes = entries.payload_bytes() + metadata.bytes();
-        let uncommon = Uncommon { metadata: kept(metadata), sliding, recency: None }.kept(None);
+        let uncommon =
+            Uncommon { metadata: kept(metadata), sliding, recency: None, keys: AppliedKeys::none() }.kept(None);
         Self { revision, entries, lifetime: lifetime.into(), uncommon, bytes }
+    }
+
+    /// The same with the keyed updates that its file tells of.
+    pub(crate) fn with_keys(self, keys: AppliedKeys) -> Self {
+        let bytes = self.bytes - self.keys().bytes() + keys.bytes();
+        let uncommon = Uncommon { keys, ..self.uncommon().clone() }.kept(None);
+        Self { uncommon, bytes, ..self }
     }
 
     /// The same, with its entries in the order of their last writes: where the session evicts at its cap of entries.
@@ -71,6 +80,11 @@ impl Committed {
 
     pub(super) fn uncommon(&self) -> &Uncommon {
         self.uncommon.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// The keyed updates that are remembered.
+    pub(crate) fn keys(&self) -> &AppliedKeys {
+        &self.uncommon().keys
     }
 
     /// The last uses of entries with a sliding ttl.

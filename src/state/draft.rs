@@ -2,6 +2,7 @@
 
 mod amendment;
 mod finish;
+mod once;
 mod write;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use serde::de::DeserializeOwned;
 use super::changes::Changes;
 use super::committed::Committed;
 use super::entries::Found;
+use super::idempotency::AppliedKeys;
 use super::lifetime::Lifetime;
 use super::metadata::Metadata;
 use super::overlay::Overlay;
@@ -36,13 +38,15 @@ pub struct Draft {
     near: usize,
     metadata: Option<Box<Metadata>>,
     lifetime: Lifetime,
+    /// The keyed updates that are remembered with this one, where it is one.
+    keys: Option<AppliedKeys>,
 }
 
 impl Draft {
     /// Starts a change of a revision.
     pub(crate) fn stage(base: Arc<Committed>, now: Timestamp, limits: StateLimits) -> Self {
         let lifetime = base.lifetime();
-        Self { base, now, limits, staged: Changes::None, near: 0, metadata: None, lifetime }
+        Self { base, now, limits, staged: Changes::None, near: 0, metadata: None, lifetime, keys: None }
     }
 
     /// The revision that this draft started from.

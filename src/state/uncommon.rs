@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::idempotency::AppliedKeys;
 use super::metadata::{Metadata, SILENT};
 use super::recency::Recency;
 use super::sliding::Sliding;
@@ -15,10 +16,13 @@ pub(super) struct Uncommon {
     pub(super) sliding: Sliding,
     /// Has a row for every entry where the session evicts at its cap of entries.
     pub(super) recency: Option<Recency>,
+    /// Keyed updates that were applied.
+    pub(super) keys: AppliedKeys,
 }
 
 /// What most sessions have.
-pub(super) static NOTHING: Uncommon = Uncommon { metadata: None, sliding: Sliding::none(), recency: None };
+pub(super) static NOTHING: Uncommon =
+    Uncommon { metadata: None, sliding: Sliding::none(), recency: None, keys: AppliedKeys::none() };
 
 impl Uncommon {
     /// What the session says about itself.
@@ -28,7 +32,7 @@ impl Uncommon {
 
     /// As the next revision holds it: nothing where there is nothing, and what the one `before` holds where it is the same.
     pub(super) fn kept(self, before: Option<&Arc<Self>>) -> Option<Arc<Self>> {
-        if self.metadata.is_none() && self.sliding.is_none() && self.recency.is_none() {
+        if self.metadata.is_none() && self.sliding.is_none() && self.recency.is_none() && self.keys.is_none() {
             return None;
         }
         let same = before.filter(|before| before.is(&self));
@@ -43,7 +47,7 @@ impl Uncommon {
             (Some(one), Some(other)) => one.is(other),
             _ => false,
         };
-        recency && metadata(self) == metadata(other) && self.sliding.is(&other.sliding)
+        recency && metadata(self) == metadata(other) && self.sliding.is(&other.sliding) && self.keys.is(&other.keys)
     }
 }
 

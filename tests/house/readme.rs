@@ -72,6 +72,14 @@ fn limits_are_the_defaults() {
             policy(AtCapacity::default()),
             option("at_capacity"),
         ),
+        ("events that a session's log keeps", grouped(DEFAULT_MAX_EVENTS), option("max_events")),
+        (
+            "bytes of them, counted to the owner's and to those in all",
+            bytes(DEFAULT_MAX_EVENTS_BYTES),
+            option("max_events_bytes"),
+        ),
+        ("keyed updates that a session remembers", grouped(DEFAULT_IDEMPOTENCY_KEYS), option("idempotency_keys")),
+        ("time for which it remembers them", time(DEFAULT_IDEMPOTENCY_WINDOW), option("idempotency_window")),
         ("updates that wait for one session", grouped(DEFAULT_MAILBOX_TURNS as u64), option("mailbox_turns")),
         ("time that an update waits in line", time(DEFAULT_UPDATE_TIMEOUT), option("update_timeout")),
         ("callers in line for a place among them", grouped(DEFAULT_MAILBOX_LINE.into()), option("mailbox_line")),
@@ -89,6 +97,8 @@ fn limits_are_the_defaults() {
         ("a name, label, user agent, origin or tag", bytes(MAX_TEXT_BYTES), fixed()),
         ("tags of a session", grouped(MAX_TAGS), fixed()),
         ("levels of nesting in a value", grouped(MAX_DEPTH), fixed()),
+        ("an idempotency key", bytes(MAX_IDEMPOTENCY_KEY_BYTES as u64), fixed()),
+        ("what a keyed update returned, to be remembered with it", bytes(MAX_REMEMBERED_BYTES as u64), fixed()),
         ("the longest timeout", time(MAX_TIMEOUT), fixed()),
     ];
     let expected: Vec<_> = rows.into_iter().map(|(what, value, how)| vec![what.to_owned(), value, how]).collect();

@@ -279,7 +279,7 @@ fn from_the_future(whole: &[u8], format: Format) -> Vec<u8> {
         }
         Format::Json => {
             let text = String::from_utf8(whole.to_vec()).unwrap();
-            text.replacen("json-v1\",\"version\":1", "json-v7\",\"version\":7", 1).into_bytes()
+            text.replacen("json-v2\",\"version\":2", "json-v7\",\"version\":7", 1).into_bytes()
         }
     }
 }
@@ -292,7 +292,7 @@ async fn a_newer_file_refuses_to_start_though_older_ones_are_there() {
         let newer = from_the_future(&fs::read(&files[1]).unwrap(), format);
         fs::write(&files[1], &newer).unwrap();
         match builder(folder.path(), format).start().await {
-            Err(StartError::Newer { file, found: 7, supported: 1 }) => assert_eq!(file, files[1]),
+            Err(StartError::Newer { file, found: 7, supported: 2 }) => assert_eq!(file, files[1]),
             other => panic!("{format:?}: {other:?}"),
         }
         assert_eq!(generations(folder.path()), files);

@@ -8,9 +8,11 @@ mod cancellation;
 mod common;
 mod create;
 mod drain;
+mod events;
 mod files;
 mod finality;
 mod import_export;
+mod once;
 mod owned;
 #[cfg(feature = "seal")]
 mod sealed;

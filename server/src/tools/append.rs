@@ -4,9 +4,11 @@ use garde::Validate;
 use rmcp::model::Tool;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sessile::{IdempotencyKey, Json};
 
 use super::call::Call;
 use super::failure::Failure;
+use super::once::{self, Done};
 use super::schema::{self, Effect, MAX_HANDLE_BYTES, MAX_KEY_BYTES};
 
 pub(super) const NAME: &str = "append_state";
@@ -19,10 +21,12 @@ pub(super) fn tool() -> Tool {
         "session": schema::session(),
         "key": schema::key("The key of the array."),
         "value": schema::any("The value to append, any JSON. An array is appended as one value."),
+        "idempotency_key": once::argument(),
     });
     let output = json!({
         "length": schema::count("Values in the array now."),
         "revision": schema::count("The session's revision with this in it."),
+        "repeated": once::repeated(),
     });
     let answer = ["length", "revision"];
     schema::tool(NAME, "Append to array", description, Effect::Adds, (input, &["key", "value"]), (output, &answer))
@@ -43,11 +47,14 @@ pub(super) struct Arguments {
 pub(super) struct Answer {
     length: u64,
     revision: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    repeated: bool,
 }
 
-pub(super) async fn run(call: &Call, arguments: Arguments) -> Result<Answer, Failure> {
+pub(super) async fn run(call: &Call, key: Option<IdempotencyKey>, arguments: Arguments) -> Result<Answer, Failure> {
     let session = call.session(arguments.session.as_deref()).await?;
-    let updated = session.append(&arguments.key, &arguments.value).await;
-    let updated = updated.map_err(|error| Failure::update(error, call.now))?;
-    Ok(Answer { length: updated.value, revision: updated.revision.get() })
+    let (name, value) = (arguments.key, Json::of(&arguments.value).map_err(Failure::draft)?);
+    let done = once::update(&session, key, None, move |draft| draft.append(&name, &value)).await;
+    let Done { value, revision, repeated } = done.map_err(|error| Failure::update(error, call.now))?;
+    Ok(Answer { length: value.unwrap_or_default(), revision, repeated })
 }

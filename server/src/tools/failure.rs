@@ -12,6 +12,7 @@ use super::words;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Code {
     Conflict,
+    KeyReused,
     UnknownSession,
     MistypedSession,
     Expired,
@@ -34,6 +35,7 @@ impl Code {
     const fn text(self) -> &'static str {
         match self {
             Self::Conflict => "conflict",
+            Self::KeyReused => "idempotency_key_reused",
             Self::UnknownSession => "unknown_session",
             Self::MistypedSession => "mistyped_session",
             Self::Expired => "expired",
@@ -154,6 +156,15 @@ impl Failure {
             UpdateError::NotDurable(_) => Self::not_durable(),
             UpdateError::Conflict(conflict) => Self::new(Code::Conflict, format!("{conflict}. Nothing was written."))
                 .with("revision", conflict.current.get()),
+            UpdateError::KeyReused(reused) => Self::new(
+                Code::KeyReused,
+                format!(
+                    "This `idempotency_key` was used for another call, written as revision {}. Nothing was written now. \
+                     Repeat that call as it was to get its answer, or send this one with a key of its own.",
+                    reused.revision,
+                ),
+            )
+            .with("revision", reused.revision.get()),
             _ => Self::internal("the update could not be run"),
         }
     }

@@ -4,9 +4,11 @@ use garde::Validate;
 use rmcp::model::Tool;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sessile::IdempotencyKey;
 
 use super::call::Call;
 use super::failure::Failure;
+use super::once::{self, Done};
 use super::schema::{self, Effect, MAX_HANDLE_BYTES, MAX_KEY_BYTES};
 
 pub(super) const NAME: &str = "increment_state";
@@ -20,10 +22,12 @@ pub(super) fn tool() -> Tool {
         "session": schema::session(),
         "key": schema::key("The key of the integer."),
         "by": { "type": "integer", "description": "What to add, negative to subtract; 1 when left out." },
+        "idempotency_key": once::argument(),
     });
     let output = json!({
         "value": { "type": "integer", "description": "The sum." },
         "revision": schema::count("The session's revision with this in it."),
+        "repeated": once::repeated(),
     });
     schema::tool(NAME, "Increment", description, Effect::Adds, (input, &["key"]), (output, &["value", "revision"]))
 }
@@ -43,11 +47,14 @@ pub(super) struct Arguments {
 pub(super) struct Answer {
     value: i64,
     revision: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    repeated: bool,
 }
 
-pub(super) async fn run(call: &Call, arguments: Arguments) -> Result<Answer, Failure> {
+pub(super) async fn run(call: &Call, key: Option<IdempotencyKey>, arguments: Arguments) -> Result<Answer, Failure> {
     let session = call.session(arguments.session.as_deref()).await?;
-    let updated = session.increment(&arguments.key, arguments.by.unwrap_or(1)).await;
-    let updated = updated.map_err(|error| Failure::update(error, call.now))?;
-    Ok(Answer { value: updated.value, revision: updated.revision.get() })
+    let (name, by) = (arguments.key, arguments.by.unwrap_or(1));
+    let done = once::update(&session, key, None, move |draft| draft.increment(&name, by)).await;
+    let Done { value, revision, repeated } = done.map_err(|error| Failure::update(error, call.now))?;
+    Ok(Answer { value: value.unwrap_or_default(), revision, repeated })
 }

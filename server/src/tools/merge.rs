@@ -4,11 +4,12 @@ use garde::Validate;
 use rmcp::model::{JsonObject, Tool};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sessile::{Draft, Revision};
+use sessile::{Draft, IdempotencyKey};
 
 use super::call::Call;
 use super::conflict;
 use super::failure::Failure;
+use super::once::{self, Done};
 use super::schema::{self, Effect, MAX_HANDLE_BYTES, MAX_KEYS};
 
 pub(super) const NAME: &str = "merge_state";
@@ -24,10 +25,12 @@ pub(super) fn tool() -> Tool {
         "session": schema::session(),
         "patch": { "type": "object", "maxProperties": MAX_KEYS, "description": "Keys and what to merge into their values." },
         "if_revision": schema::if_revision(),
+        "idempotency_key": once::argument(),
     });
     let output = json!({
         "revision": schema::count("The session's revision with this in it."),
-        "changed": { "type": "array", "items": schema::text("A key."), "description": "Keys whose values changed, sorted." },
+        "changed": { "type": "array", "items": schema::text("A key."), "description": "Keys whose values changed, sorted. Empty in a repeat if there were too many to be remembered." },
+        "repeated": once::repeated(),
     });
     let answer = ["revision", "changed"];
     schema::tool(NAME, "Merge into state", description, Effect::Overwrites, (input, &["patch"]), (output, &answer))
@@ -48,9 +51,11 @@ pub(super) struct Arguments {
 pub(super) struct Answer {
     revision: u64,
     changed: Vec<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    repeated: bool,
 }
 
-pub(super) async fn run(call: &Call, arguments: Arguments) -> Result<Answer, Failure> {
+pub(super) async fn run(call: &Call, key: Option<IdempotencyKey>, arguments: Arguments) -> Result<Answer, Failure> {
     let count = arguments.patch.len();
     if !(1..=MAX_KEYS).contains(&count) {
         return Err(Failure::argument("patch", format!("{count} keys, from 1 to {MAX_KEYS} are allowed in one call")));
@@ -58,12 +63,9 @@ pub(super) async fn run(call: &Call, arguments: Arguments) -> Result<Answer, Fai
     let session = call.session(arguments.session.as_deref()).await?;
     let named: Vec<String> = arguments.patch.keys().cloned().collect();
     let patch = Value::Object(arguments.patch);
-    let updated = match arguments.if_revision {
-        Some(revision) => {
-            session.update_if(Revision::new(revision), move |draft: &mut Draft| draft.merge_patch(&patch)).await
-        }
-        None => session.merge_patch(patch).await,
-    };
-    let updated = updated.map_err(|error| conflict::or_update(&session, error, &named, call.now))?;
-    Ok(Answer { revision: updated.revision.get(), changed: updated.value })
+    let change = move |draft: &mut Draft| draft.merge_patch(&patch);
+    let done = once::update(&session, key, arguments.if_revision, change).await;
+    let Done { value, revision, repeated } =
+        done.map_err(|error| conflict::or_update(&session, error, &named, call.now))?;
+    Ok(Answer { revision, changed: value.unwrap_or_default(), repeated })
 }

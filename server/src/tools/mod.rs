@@ -13,6 +13,7 @@ mod increment;
 mod instructions;
 mod list;
 mod merge;
+mod once;
 mod read;
 mod schema;
 mod words;
@@ -83,16 +84,17 @@ impl StateServer {
         })
     }
 
-    async fn answer(&self, tool: &Tool, arguments: JsonObject, call: &Call) -> Result<Value, Failure> {
+    async fn answer(&self, tool: &Tool, mut arguments: JsonObject, call: &Call) -> Result<Value, Failure> {
+        let key = once::take(tool, &mut arguments)?;
         match tool.name.as_ref() {
             create::NAME => shown(create::run(call, parse(tool, arguments)?, &self.shared.lifetimes).await?),
             list::NAME => shown(list::run(call, parse(tool, arguments)?).await?),
             close::NAME => shown(close::run(call, parse(tool, arguments)?).await?),
             read::NAME => shown(read::run(call, parse(tool, arguments)?).await?),
-            write::NAME => shown(write::run(call, parse(tool, arguments)?).await?),
-            increment::NAME => shown(increment::run(call, parse(tool, arguments)?).await?),
-            append::NAME => shown(append::run(call, parse(tool, arguments)?).await?),
-            merge::NAME => shown(merge::run(call, parse(tool, arguments)?).await?),
+            write::NAME => shown(write::run(call, key, parse(tool, arguments)?).await?),
+            increment::NAME => shown(increment::run(call, key, parse(tool, arguments)?).await?),
+            append::NAME => shown(append::run(call, key, parse(tool, arguments)?).await?),
+            merge::NAME => shown(merge::run(call, key, parse(tool, arguments)?).await?),
             _ => Err(Failure::internal("this tool is listed and not there")),
         }
     }

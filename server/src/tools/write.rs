@@ -7,11 +7,12 @@ use garde::Validate;
 use rmcp::model::Tool;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sessile::{Draft, DraftError, Json, Revision, Ttl, UpdateError};
+use sessile::{Draft, DraftError, IdempotencyKey, Json, Ttl, UpdateError};
 
 use super::call::Call;
 use super::conflict;
 use super::failure::Failure;
+use super::once::{self, Done};
 use super::schema::{self, Effect, MAX_HANDLE_BYTES, MAX_KEY_BYTES, MAX_KEYS, MAX_SECONDS};
 
 pub(super) const NAME: &str = "write_state";
@@ -35,10 +36,12 @@ pub(super) fn tool() -> Tool {
         },
         "delete": schema::keys("Keys to delete."),
         "if_revision": schema::if_revision(),
+        "idempotency_key": once::argument(),
     });
     let output = json!({
         "revision": schema::count("The session's revision with this in it."),
         "deleted": schema::count("How many entries were there and are deleted."),
+        "repeated": once::repeated(),
     });
     schema::tool(NAME, "Write state", description, Effect::Overwrites, (input, &[]), (output, &["revision", "deleted"]))
 }
@@ -79,6 +82,8 @@ fn seconds(seconds: &u64, _: &()) -> garde::Result {
 pub(super) struct Answer {
     revision: u64,
     deleted: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    repeated: bool,
 }
 
 /// What to do, checked, ready to be run more than once.
@@ -87,17 +92,13 @@ struct Plan {
     delete: Vec<String>,
 }
 
-pub(super) async fn run(call: &Call, arguments: Arguments) -> Result<Answer, Failure> {
+pub(super) async fn run(call: &Call, key: Option<IdempotencyKey>, arguments: Arguments) -> Result<Answer, Failure> {
     let plan = Plan::of(arguments.set.unwrap_or_default(), arguments.delete.unwrap_or_default())?;
     let session = call.session(arguments.session.as_deref()).await?;
     let named: Vec<String> = plan.set.iter().map(|(key, ..)| key).chain(&plan.delete).cloned().collect();
     let change = move |draft: &mut Draft| plan.apply(draft);
-    let updated = match arguments.if_revision {
-        Some(revision) => session.update_if(Revision::new(revision), change).await,
-        None => session.update(change).await,
-    };
-    match updated {
-        Ok(updated) => Ok(Answer { revision: updated.revision.get(), deleted: updated.value }),
+    match once::update(&session, key, arguments.if_revision, change).await {
+        Ok(Done { value, revision, repeated }) => Ok(Answer { revision, deleted: value.unwrap_or_default(), repeated }),
         Err(UpdateError::Rejected((path, error))) => Err(Failure::draft(error).at(&path)),
         Err(other) => Err(conflict::or_update(&session, other.map_rejected(|(_, error)| error), &named, call.now)),
     }

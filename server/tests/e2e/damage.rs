@@ -37,12 +37,12 @@ impl Harm {
 fn newer(mut bytes: Vec<u8>) -> Vec<u8> {
     if bytes[0] == b'{' {
         let text = String::from_utf8(bytes).unwrap();
-        let next = text.replacen("-v1\",\"version\":1,", "-v2\",\"version\":2,", 1);
+        let next = text.replacen("-v2\",\"version\":2,", "-v3\",\"version\":3,", 1);
         assert_ne!(text, next);
         return next.into_bytes();
     }
     // Magic, version, and the checksum of both.
-    bytes[8..12].copy_from_slice(&2_u32.to_le_bytes());
+    bytes[8..12].copy_from_slice(&3_u32.to_le_bytes());
     let checksum = crc32c(&bytes[..12]);
     bytes[12..16].copy_from_slice(&checksum.to_le_bytes());
     bytes

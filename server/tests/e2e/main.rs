@@ -20,6 +20,7 @@ mod forged;
 mod gate;
 mod logs;
 mod metrics;
+mod once;
 mod restart;
 mod schema;
 mod sealed;

@@ -8,7 +8,8 @@ pub enum OnConflict {
     /// The one that is here stays.
     #[default]
     Skip,
-    /// The imported state takes the place of the one that is here, as one update with the next revision.
+    /// The imported state takes the place of the one that is here, as one update with the next revision. The event log that
+    /// is here stays.
     Replace,
     /// As `Replace`, if the imported session was used later than the one that is here.
     Newer,

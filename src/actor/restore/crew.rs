@@ -10,6 +10,7 @@ use crate::actor::slot::Slot;
 use crate::actor::tombstones::Tombstone;
 use crate::id::{SessionDigest, SessionKey};
 use crate::snapshot::{Item, RecordError, Replay, Role, SessionRef};
+use crate::state::EventsPart;
 use crate::time::Timestamp;
 
 /// What a record became.
@@ -19,6 +20,10 @@ pub(super) enum Built {
         slot: Arc<Slot>,
         /// Whether its deadline has passed.
         is_due: bool,
+    },
+    Events {
+        digest: [u8; 32],
+        part: Box<EventsPart>,
     },
     Tombstone(Box<Tombstone>),
     /// What the journals say has ended, or has come back since.
@@ -68,6 +73,14 @@ impl<'a> Crew<'a> {
                     Some(Err(detail)) => Err(detail),
                 };
                 built.map_err(|detail| named(record, &detail))
+            }
+            Item::Events(record) => {
+                let digest = record.digest;
+                let part = image::part(record, image::carried(self.saved_at, self.now)).map_err(|detail| {
+                    let tag = SessionDigest(digest).tag();
+                    RecordError(format!("session {tag}: {detail}"))
+                })?;
+                Ok(Built::Events { digest, part: Box::new(part) })
             }
             Item::Tombstone(record) if self.replay.outlives(record) => Ok(Built::Nothing),
             Item::Tombstone(record) => Ok(Built::Tombstone(Box::new(image::unearth(record)))),

@@ -85,6 +85,8 @@ pub(super) async fn ask(
 /// The answer of a session that has ended, by one road.
 pub(super) async fn held(file: &str, name: &str, session: &Session) -> String {
     let keep = |draft: &mut crate::state::Draft| draft.set("k", &1);
+    let key = crate::state::IdempotencyKey::new("one").unwrap();
+    let event = "1-00000000-00000000000000000000000000000000".parse().unwrap();
     let merge = serde_json::json!({"k": 1});
     match (file, name) {
         ("session.rs", "read") => told(session.read().map(|_| ())),
@@ -99,6 +101,15 @@ pub(super) async fn held(file: &str, name: &str, session: &Session) -> String {
         ("session.rs", "describe") => told(session.describe(|_| ()).await),
         ("session.rs", "close") => format!("{:?}", session.close().await),
         ("session.rs", "info") => told(session.info().map(|_| ())),
+        ("session/events.rs", "append") => {
+            told(session.events().append("s", &crate::state::Json::of(&1).unwrap()).await)
+        }
+        ("session/events.rs", "replay_after") => told(session.events().replay_after("s", &event).await),
+        ("session/events.rs", "recent") => told(session.events().recent("s", 1).await),
+        ("session/events.rs", "trim_before") => told(session.events().trim_before("s", &event).await),
+        ("session/once.rs", "update_once") => told(session.update_once(key, keep).await),
+        ("session/once.rs", "update_once_if") => told(session.update_once_if(key, Revision::ZERO, keep).await),
+        ("session/once.rs", "outcome") => told(session.outcome(key)),
         ("session/operations.rs", "set") => told(session.set("k", &1).await),
         ("session/operations.rs", "set_with") => told(session.set_with("k", &1, Ttl::Never).await),
         ("session/operations.rs", "remove") => told(session.remove("k").await),

@@ -19,7 +19,7 @@ pub(super) enum Class {
 
 use Class::{Asked, Held, Operator, Plain};
 
-pub(super) const ROUTES: [(&str, &str, Class); 49] = [
+pub(super) const ROUTES: [(&str, &str, Class); 60] = [
     ("owner.rs", "open", Asked),
     ("owner.rs", "list", Asked),
     ("owner.rs", "bucket", Asked),
@@ -59,6 +59,17 @@ pub(super) const ROUTES: [(&str, &str, Class); 49] = [
     ("session.rs", "describe", Held),
     ("session.rs", "close", Held),
     ("session.rs", "info", Held),
+    ("session/events.rs", "events", Plain),
+    ("session/events.rs", "append", Held),
+    ("session/events.rs", "replay_after", Held),
+    ("session/events.rs", "recent", Held),
+    ("session/events.rs", "trim_before", Held),
+    ("session/once.rs", "revision", Plain),
+    ("session/once.rs", "is_repeated", Plain),
+    ("session/once.rs", "into_value", Plain),
+    ("session/once.rs", "update_once", Held),
+    ("session/once.rs", "update_once_if", Held),
+    ("session/once.rs", "outcome", Held),
     ("session/operations.rs", "set", Held),
     ("session/operations.rs", "set_with", Held),
     ("session/operations.rs", "remove", Held),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{BLOCK_BYTES, MAGIC, RECORD_HEAD, Tag};
 use crate::config::Format;
-use crate::snapshot::record::{HeaderRecord, TrailerRecord, check};
+use crate::snapshot::record::{HeaderRecord, TrailerRecord, TrailerRecordV1, check};
 use crate::snapshot::stream::Source;
 use crate::snapshot::writer::{FileHeader, Summary};
 use crate::snapshot::{FileError, MAX_RECORD_BYTES, VERSION, codec};
@@ -20,6 +20,8 @@ const HEAD_BYTES: usize = 12;
 pub(super) struct Block {
     /// Where it lies in the file.
     pub(super) start: u64,
+    /// The version of the file.
+    pub(super) version: u32,
     /// The records before its first one.
     pub(super) before: u64,
     /// How many of its records are in their place, from the first on.
@@ -31,6 +33,7 @@ pub(super) struct Block {
 #[derive(Clone, Copy, Default)]
 struct Met {
     sessions: u64,
+    events: u64,
     tombstones: u64,
 }
 
@@ -49,12 +52,16 @@ pub(super) fn blocks(
         let (start, checksum) = (source.offset(), source.checksum());
         next_block(source, &mut payload)?;
         if let Some((Tag::Trailer, bytes, [])) = split(&payload) {
-            return ended(source, met, start, header, &decode(bytes, start)?, checksum);
+            let trailer = match header.version {
+                1 => decode(bytes, start).map(of_version_1)?,
+                _ => decode(bytes, start)?,
+            };
+            return ended(source, met, start, header, &trailer, checksum);
         }
         let before = met;
-        let flaw = met.count(&payload);
+        let flaw = met.count(header.version, &payload);
         let (before, records) = (before.records(), met.records() - before.records());
-        payload = each(Block { start, before, records, payload: mem::take(&mut payload) })?;
+        payload = each(Block { start, version: header.version, before, records, payload: mem::take(&mut payload) })?;
         if let Some(flaw) = flaw {
             return Err(damaged(start, flaw));
         }
@@ -63,16 +70,20 @@ pub(super) fn blocks(
 
 impl Met {
     const fn records(self) -> u64 {
-        self.sessions + self.tombstones
+        self.sessions + self.events + self.tombstones
     }
 
     /// Counts the records of a block; tells what is wrong with the order of those that it does not count.
-    fn count(&mut self, mut payload: &[u8]) -> Option<&'static str> {
+    fn count(&mut self, version: u32, mut payload: &[u8]) -> Option<&'static str> {
         while !payload.is_empty() {
             let Some((tag, _, rest)) = split(payload) else { return Some("a record does not fit") };
             match tag {
                 Tag::Session if self.tombstones > 0 => return Some("a session stands after the tombstones"),
+                Tag::Session if self.events > 0 => return Some("a session stands after the events"),
                 Tag::Session => self.sessions += 1,
+                Tag::Events if version == 1 => return Some("version 1 has no events"),
+                Tag::Events if self.tombstones > 0 => return Some("events stand after the tombstones"),
+                Tag::Events => self.events += 1,
                 Tag::Tombstone => self.tombstones += 1,
                 Tag::Header | Tag::Trailer => return Some("a record is out of its place"),
             }
@@ -84,11 +95,11 @@ impl Met {
 
 /// Reads the header alone.
 pub(in crate::snapshot) fn header(source: &mut Source<'_>) -> Result<FileHeader, FileError> {
-    head(source, &mut Vec::new()).map(told)
+    head(source, &mut Vec::new())
 }
 
-fn head(source: &mut Source<'_>, block: &mut Vec<u8>) -> Result<HeaderRecord, FileError> {
-    preamble(source, block)?;
+fn head(source: &mut Source<'_>, block: &mut Vec<u8>) -> Result<FileHeader, FileError> {
+    let version = preamble(source, block)?;
     let start = source.offset();
     next_block(source, block)?;
     let header: HeaderRecord = match split(block) {
@@ -96,16 +107,17 @@ fn head(source: &mut Source<'_>, block: &mut Vec<u8>) -> Result<HeaderRecord, Fi
         _ => return Err(damaged(start, "the first block holds no header")),
     };
     check(&header).map_err(|detail| damaged(start, &detail))?;
-    Ok(header)
-}
-
-fn told(header: HeaderRecord) -> FileHeader {
     let HeaderRecord { created_at, generation, service } = header;
-    FileHeader { version: VERSION, format: Format::Bincode, created_at, generation, service }
+    Ok(FileHeader { version, format: Format::Bincode, created_at, generation, service })
 }
 
-/// Tells a newer version from damage, before anything else is looked at.
-fn preamble(source: &mut Source<'_>, buffer: &mut Vec<u8>) -> Result<(), FileError> {
+fn of_version_1(trailer: TrailerRecordV1) -> TrailerRecord {
+    let TrailerRecordV1 { sessions, tombstones, checksum } = trailer;
+    TrailerRecord { sessions, events: 0, tombstones, checksum }
+}
+
+/// Gives the version, and tells a newer one from damage, before anything else is looked at.
+fn preamble(source: &mut Source<'_>, buffer: &mut Vec<u8>) -> Result<u32, FileError> {
     source.take(PREAMBLE_BYTES, buffer)?;
     if !buffer.starts_with(&MAGIC) {
         let cut = buffer.len() < MAGIC.len() && MAGIC.starts_with(buffer);
@@ -117,7 +129,7 @@ fn preamble(source: &mut Source<'_>, buffer: &mut Vec<u8>) -> Result<(), FileErr
     let Some(sum) = number(sum, 0) else { return Err(FileError::Truncated) };
     match version {
         _ if crc32c::crc32c(told) != sum => Err(damaged(0, "the version does not fit its checksum")),
-        VERSION => Ok(()),
+        1..=VERSION => Ok(version),
         0 => Err(damaged(0, "there is no version 0")),
         found => Err(FileError::NewerVersion { found, supported: VERSION }),
     }
@@ -149,21 +161,21 @@ fn ended(
     source: &mut Source<'_>,
     met: Met,
     start: u64,
-    header: HeaderRecord,
+    header: FileHeader,
     trailer: &TrailerRecord,
     checksum: u32,
 ) -> Result<Summary, FileError> {
-    let Met { sessions, tombstones } = met;
+    let Met { sessions, events, tombstones } = met;
     if source.peek()?.is_some() {
         return Err(damaged(source.offset(), "the file goes on after its trailer"));
     }
-    if (trailer.sessions, trailer.tombstones) != (sessions, tombstones) {
+    if (trailer.sessions, trailer.events, trailer.tombstones) != (sessions, events, tombstones) {
         return Err(damaged(start, "the counts do not fit"));
     }
     if trailer.checksum != checksum {
         return Err(damaged(start, "the file does not fit its checksum"));
     }
-    Ok(Summary { header: told(header), sessions, tombstones, bytes: source.offset() })
+    Ok(Summary { header, sessions, events, tombstones, bytes: source.offset() })
 }
 
 /// The first record of a payload, and what follows it.

@@ -3,7 +3,7 @@
 use super::Tag;
 use super::reader::{self, Block, blocks, split};
 use crate::snapshot::reader::Item;
-use crate::snapshot::record::{SessionRef, TombstoneRecord, check};
+use crate::snapshot::record::{EventsRef, SessionRecordV1, SessionRef, TombstoneRecord, check};
 use crate::snapshot::stream::Source;
 use crate::snapshot::writer::Summary;
 use crate::snapshot::{FileError, RecordError};
@@ -28,17 +28,33 @@ pub(super) fn records(
     for index in block.before + 1..=block.before + block.records {
         let Some((tag, bytes, after)) = split(rest) else { break };
         let refused = |detail| FileError::Record { index, detail };
-        let taken = if tag == Tag::Session {
-            let record: SessionRef<'_> = reader::decode(bytes, block.start)?;
-            check(&record).map_err(refused)?;
-            each(Item::Session(&record))
-        } else {
-            let record: TombstoneRecord = reader::decode(bytes, block.start)?;
-            check(&record).map_err(refused)?;
-            each(Item::Tombstone(&record))
+        let taken = match tag {
+            Tag::Session => {
+                let record = session(block, bytes)?;
+                check(&record).map_err(refused)?;
+                each(Item::Session(&record))
+            }
+            Tag::Events => {
+                let record: EventsRef<'_> = reader::decode(bytes, block.start)?;
+                check(&record).map_err(refused)?;
+                each(Item::Events(&record))
+            }
+            _ => {
+                let record: TombstoneRecord = reader::decode(bytes, block.start)?;
+                check(&record).map_err(refused)?;
+                each(Item::Tombstone(&record))
+            }
         };
         taken.map_err(|RecordError(detail)| refused(detail))?;
         rest = after;
     }
     Ok(())
+}
+
+/// A session as the file's version wrote it, in the form of today.
+fn session<'a>(block: &Block, bytes: &'a [u8]) -> Result<SessionRef<'a>, FileError> {
+    if block.version == 1 {
+        return reader::decode::<SessionRecordV1<&str, &[u8]>>(bytes, block.start).map(Into::into);
+    }
+    reader::decode(bytes, block.start)
 }

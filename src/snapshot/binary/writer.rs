@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{BLOCK_BYTES, MAGIC, RECORD_HEAD, Tag};
-use crate::snapshot::record::{HeaderRecord, SessionRef, TombstoneRecord, TrailerRecord};
+use crate::snapshot::record::{EventsRef, HeaderRecord, SessionRef, TombstoneRecord, TrailerRecord};
 use crate::snapshot::stream::Sink;
 use crate::snapshot::writer::{Fault, Summary};
 use crate::snapshot::{MAX_RECORD_BYTES, VERSION, codec};
@@ -32,6 +32,10 @@ impl<'a> BinaryWriter<'a> {
         self.add(Tag::Session, record)
     }
 
+    pub(in crate::snapshot) fn events(&mut self, record: &EventsRef<'_>) -> Result<(), Fault> {
+        self.add(Tag::Events, record)
+    }
+
     pub(in crate::snapshot) fn tombstone(&mut self, record: &TombstoneRecord) -> Result<(), Fault> {
         self.add(Tag::Tombstone, record)
     }
@@ -41,6 +45,7 @@ impl<'a> BinaryWriter<'a> {
         self.close_block()?;
         let trailer = TrailerRecord {
             sessions: summary.sessions,
+            events: summary.events,
             tombstones: summary.tombstones,
             checksum: self.sink.checksum(),
         };

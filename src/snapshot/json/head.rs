@@ -23,18 +23,18 @@ pub(in crate::snapshot) fn read(source: &mut Source<'_>) -> Result<FileHeader, F
         return Err(FileError::Truncated);
     }
     let told = std::str::from_utf8(told).map_err(damaged)?;
-    match version(told) {
-        Some(VERSION) => {}
+    let version = match version(told) {
+        Some(version @ 1..=VERSION) => version,
         Some(found) if found > VERSION => return Err(FileError::NewerVersion { found, supported: VERSION }),
         _ => return Err(damaged("the version is not named twice alike")),
-    }
+    };
     let line = std::str::from_utf8(&line).map_err(damaged)?.trim_end_matches('\r');
     let header = line.strip_prefix(BEFORE_HEADER).and_then(|line| line.strip_suffix(BEFORE_SESSIONS));
     let header = header.ok_or_else(|| damaged("the first line is not a header"))?;
     let HeaderView { created_at, generation, service, .. } = serde_json::from_str(header).map_err(damaged)?;
     let stored = HeaderRecord { created_at, generation, service };
     check(&stored).map_err(damaged)?;
-    Ok(FileHeader { version: VERSION, format: Format::Json, created_at, generation, service: stored.service })
+    Ok(FileHeader { version, format: Format::Json, created_at, generation, service: stored.service })
 }
 
 /// The version, where both places agree on it.

@@ -2,9 +2,9 @@
 
 use serde::de::DeserializeOwned;
 
-use super::{BEFORE_TOMBSTONES, BEFORE_TRAILER, head, trailer, unique};
+use super::{BEFORE_EVENTS, BEFORE_TOMBSTONES, BEFORE_TRAILER, Section, head, trailer, unique};
 use crate::snapshot::reader::{Item, Scan};
-use crate::snapshot::record::{SessionView, TombstoneView};
+use crate::snapshot::record::{EventsView, SessionView, TombstoneView};
 use crate::snapshot::stream::{LineEnd, Source};
 use crate::snapshot::writer::{FileHeader, Summary};
 use crate::snapshot::{FileError, MAX_RECORD_BYTES};
@@ -19,42 +19,59 @@ pub(in crate::snapshot) fn scan(source: &mut Source<'_>, scan: &mut Scan<'_>) ->
     let header = head::read(source)?;
     let edited = scan.options.accept_edited;
     let mut lines = Lines { source, line: Vec::new(), number: 1, start: 0, before: 0, cut: false, edited };
-    let (mut in_tombstones, mut first, mut comma) = (false, true, false);
+    let (mut section, mut first, mut comma) = (Section::Sessions, true, false);
     loop {
         lines.next()?;
         let text = lines.text()?;
         if edited && text.is_empty() {
             continue;
         }
-        let section_ends =
-            text == BEFORE_TOMBSTONES && !in_tombstones || text.starts_with(BEFORE_TRAILER) && in_tombstones;
+        let next = after(section, header.version).filter(|(_, before)| text == *before);
+        let ends = section == Section::Tombstones && text.starts_with(BEFORE_TRAILER);
+        let section_ends = next.is_some() || ends;
         // Who edits a file by hand may lose or leave a comma; nothing else depends on them.
         if !edited && comma == (section_ends || first) {
             return Err(lines.damaged("a comma is missing or left over"));
         }
-        if !section_ends {
+        if let Some((next, _)) = next {
+            (section, first, comma) = (next, true, false);
+        } else if ends {
+            return lines.ended(scan, header);
+        } else {
             let record = text.strip_suffix(',');
             (first, comma) = (false, record.is_some());
-            let taken = take(record.unwrap_or(text), in_tombstones, lines.start, scan);
+            let taken = take(record.unwrap_or(text), section, header.version, lines.start, scan);
             if let Err(error) = taken {
                 return Err(lines.settle(error));
             }
-        } else if in_tombstones {
-            return lines.ended(scan, header);
-        } else {
-            (in_tombstones, first, comma) = (true, true, false);
         }
     }
 }
 
-fn take(text: &str, in_tombstones: bool, offset: u64, scan: &mut Scan<'_>) -> Result<(), FileError> {
+/// The section that comes after one, and the line before it.
+fn after(section: Section, version: u32) -> Option<(Section, &'static str)> {
+    match section {
+        Section::Sessions if version > 1 => Some((Section::Events, BEFORE_EVENTS)),
+        Section::Sessions | Section::Events => Some((Section::Tombstones, BEFORE_TOMBSTONES)),
+        Section::Tombstones => None,
+    }
+}
+
+fn take(text: &str, section: Section, version: u32, offset: u64, scan: &mut Scan<'_>) -> Result<(), FileError> {
     let index = scan.next_index();
     let unusable = |detail| FileError::Record { index, detail };
-    if in_tombstones {
+    if section == Section::Events {
+        let record = parse::<EventsView>(text).and_then(EventsView::into_record).map_err(unusable)?;
+        return scan.take(offset, Item::Events(&record.borrowed()));
+    }
+    if section == Section::Tombstones {
         let record = parse::<TombstoneView>(text).map_err(unusable)?.into();
         return scan.take(offset, Item::Tombstone(&record));
     }
     let view = parse::<SessionView>(text).map_err(unusable)?;
+    if version == 1 && view.is_later() {
+        return Err(unusable("version 1 remembers no keyed updates".to_owned()));
+    }
     let record = view.into_record(scan.options.entries).map_err(unusable)?;
     scan.take(offset, Item::Session(&record.borrowed()))
 }
@@ -104,7 +121,7 @@ impl Lines<'_, '_> {
 
     /// Checks the last line and that nothing follows it.
     fn ended(&mut self, scan: &Scan<'_>, header: FileHeader) -> Result<Summary, FileError> {
-        let right = trailer(scan.sessions(), scan.tombstones(), self.before);
+        let right = trailer(header.version, scan.sessions(), scan.events(), scan.tombstones(), self.before);
         if self.edited {
             return Ok(scan.summary(header, self.source.offset()));
         }

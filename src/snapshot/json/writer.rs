@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::{BEFORE_HEADER, BEFORE_SESSIONS, BEFORE_TOMBSTONES, FORMAT, trailer};
+use super::{BEFORE_EVENTS, BEFORE_HEADER, BEFORE_SESSIONS, BEFORE_TOMBSTONES, FORMAT, Section, trailer};
 use crate::snapshot::record::{
-    EntriesCodec, HeaderRecord, HeaderView, SessionRef, SessionView, TombstoneRecord, TombstoneView,
+    EntriesCodec, EventsRef, EventsView, HeaderRecord, HeaderView, SessionRef, SessionView, TombstoneRecord,
+    TombstoneView,
 };
 use crate::snapshot::stream::Sink;
 use crate::snapshot::writer::{Fault, Summary};
@@ -20,13 +21,13 @@ pub(in crate::snapshot) struct JsonWriter<'a> {
     line: Vec<u8>,
     /// What stands between the last line and the next one.
     between: &'static str,
-    in_tombstones: bool,
+    section: Section,
 }
 
 impl<'a> JsonWriter<'a> {
     /// Begins a file.
     pub(in crate::snapshot) fn new(sink: Sink<'a>, header: HeaderRecord, entries: EntriesCodec) -> Result<Self, Fault> {
-        let mut writer = Self { sink, entries, line: Vec::new(), between: "\n", in_tombstones: false };
+        let mut writer = Self { sink, entries, line: Vec::new(), between: "\n", section: Section::Sessions };
         let HeaderRecord { created_at, generation, service } = header;
         let view = HeaderView { format: FORMAT.to_owned(), version: VERSION, created_at, generation, service };
         writer.spell(&view)?;
@@ -42,29 +43,40 @@ impl<'a> JsonWriter<'a> {
         self.put_line()
     }
 
+    pub(in crate::snapshot) fn events(&mut self, record: &EventsRef<'_>) -> Result<(), Fault> {
+        let view = EventsView::of(record).map_err(Fault::Record)?;
+        self.begin(Section::Events)?;
+        self.spell(&view)?;
+        self.put_line()
+    }
+
     pub(in crate::snapshot) fn tombstone(&mut self, record: &TombstoneRecord) -> Result<(), Fault> {
-        self.begin_tombstones()?;
+        self.begin(Section::Tombstones)?;
         self.spell(&TombstoneView::from(record))?;
         self.put_line()
     }
 
     /// Ends the file; gives its bytes.
     pub(in crate::snapshot) fn finish(mut self, summary: &Summary) -> Result<u64, Fault> {
-        self.begin_tombstones()?;
+        self.begin(Section::Tombstones)?;
         self.sink.put(b"\n")?;
-        let mut last = trailer(summary.sessions, summary.tombstones, self.sink.checksum());
+        let mut last = trailer(VERSION, summary.sessions, summary.events, summary.tombstones, self.sink.checksum());
         last.push('\n');
         self.sink.put(last.as_bytes())?;
         self.sink.flush()?;
         Ok(self.sink.bytes())
     }
 
-    fn begin_tombstones(&mut self) -> Result<(), Fault> {
-        if !self.in_tombstones {
-            self.in_tombstones = true;
-            self.between = "\n";
+    /// Goes on to a section, over those between.
+    fn begin(&mut self, section: Section) -> Result<(), Fault> {
+        while self.section < section {
+            let (next, before) = match self.section {
+                Section::Sessions => (Section::Events, BEFORE_EVENTS),
+                _ => (Section::Tombstones, BEFORE_TOMBSTONES),
+            };
+            (self.section, self.between) = (next, "\n");
             self.sink.put(b"\n")?;
-            self.sink.put(BEFORE_TOMBSTONES.as_bytes())?;
+            self.sink.put(before.as_bytes())?;
         }
         Ok(())
     }

@@ -1,8 +1,11 @@
 //! Rules that take more than a range or a length. They hold when writing too: nothing is stored that would be refused.
 
+use std::collections::BTreeSet;
+
 use serde_json::value::RawValue;
 
 use super::v1::{Role, SlidingRecord, Text};
+use super::v2::{AppliedRecord, EventRecord};
 use crate::id::{Kind, MAX_ID_BYTES};
 
 /// An id is visible ASCII of a bounded length.
@@ -51,4 +54,26 @@ pub(super) fn json<S: Text>(text: &S, _: &()) -> garde::Result {
 pub(super) fn ascending<S: Text>(times: &[SlidingRecord<S>], _: &()) -> garde::Result {
     let fits = times.iter().zip(times.iter().skip(1)).all(|(one, next)| one.key.as_ref() < next.key.as_ref());
     if fits { Ok(()) } else { Err(garde::Error::new("keys are not in order")) }
+}
+
+/// No key is remembered twice.
+pub(super) fn each_once<S: Text>(applied: &[AppliedRecord<S>], _: &()) -> garde::Result {
+    let keys: BTreeSet<_> = applied.iter().map(|applied| applied.key).collect();
+    if keys.len() == applied.len() { Ok(()) } else { Err(garde::Error::new("a key is remembered twice")) }
+}
+
+/// Events are in order, each once, before the one that comes next, and of streams that are named.
+pub(super) fn in_sequence<S: Text>(
+    next: u64,
+    streams: usize,
+) -> impl FnOnce(&Vec<EventRecord<S>>, &()) -> garde::Result {
+    move |events, ()| {
+        let numbers = events.iter().map(|event| event.number);
+        let ascends = numbers.clone().zip(numbers.clone().skip(1)).all(|(one, other)| one < other);
+        if !ascends || numbers.clone().next() == Some(0) || numbers.last().is_some_and(|last| last >= next) {
+            return Err(garde::Error::new("events are not in order"));
+        }
+        let named = events.iter().all(|event| (event.stream as usize) < streams);
+        if named { Ok(()) } else { Err(garde::Error::new("an event is of no stream")) }
+    }
 }

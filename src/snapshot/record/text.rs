@@ -28,6 +28,39 @@ pub(super) mod hex {
     }
 }
 
+/// A hash of half the length as 32 of them.
+pub(super) mod short {
+    use super::*;
+
+    pub(in super::super) fn serialize<S: Serializer>(hash: &u128, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&format!("{hash:032x}"))
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
+        let text = String::deserialize(from)?;
+        let lower = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let hash = u128::from_str_radix(&text, 16).ok().filter(|_| lower);
+        hash.ok_or_else(|| de::Error::custom("a short hash has 32 lower-case hexadecimal digits"))
+    }
+}
+
+/// The same, or `null`.
+pub(super) mod short_option {
+    use super::*;
+
+    pub(in super::super) fn serialize<S: Serializer>(hash: &Option<u128>, to: S) -> Result<S::Ok, S::Error> {
+        match hash {
+            Some(hash) => short::serialize(hash, to),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u128>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
+        short::deserialize(de::value::StringDeserializer::new(text)).map(Some)
+    }
+}
+
 /// A time as RFC 3339 in UTC with microseconds.
 pub(super) mod stamp {
     use super::*;

@@ -19,9 +19,9 @@ pub(super) const MAX_REVISION: u64 = i64::MAX as u64;
 /// The longest key.
 pub(super) const MAX_KEY_BYTES: usize = 4 << 10;
 /// The most bytes of an attachment: 1 MiB.
-const MAX_ATTACHMENT_BYTES: usize = 1 << 20;
-const MAX_TEXT: usize = MAX_TEXT_BYTES as usize;
-const MAX_TIMEOUT_MICROS: u64 = MAX_TIMEOUT.as_secs() * 1_000_000;
+pub(super) const MAX_ATTACHMENT_BYTES: usize = 1 << 20;
+pub(super) const MAX_TEXT: usize = MAX_TEXT_BYTES as usize;
+pub(super) const MAX_TIMEOUT_MICROS: u64 = MAX_TIMEOUT.as_secs() * 1_000_000;
 
 /// Text of a record: its own, or borrowed from a live session or from the bytes of a file.
 pub(crate) trait Text: AsRef<str> + HasBytes {}

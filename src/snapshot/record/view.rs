@@ -1,13 +1,18 @@
 //! The records as the JSON format shows them: named members, readable times and hashes, entries as a list.
 
+mod events;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::entries::{EntriesCodec, EntryRecord};
-use super::v1::{EndRecord, OwnerRecord, Role, SessionRecord, SlidingRecord, TombstoneRecord};
+use super::v1::{EndRecord, OwnerRecord, Role, SlidingRecord, TombstoneRecord};
+use super::v2::{AppliedRecord, SessionRecord};
 use super::{SessionRef, check, text};
+
+pub(in crate::snapshot) use events::EventsView;
 
 /// The header's members. The first two are the same in every version.
 #[derive(Serialize, Deserialize)]
@@ -57,6 +62,23 @@ pub(in crate::snapshot) struct SessionView {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     attachment: Option<Box<RawValue>>,
     entries: Vec<EntryRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    idempotency: Vec<AppliedView>,
+}
+
+/// A keyed update that is remembered.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AppliedView {
+    #[serde(with = "text::short")]
+    key: u128,
+    #[serde(default, with = "text::short_option", skip_serializing_if = "Option::is_none")]
+    request: Option<u128>,
+    revision: u64,
+    #[serde(with = "text::stamp")]
+    at: u64,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    value: Option<Box<RawValue>>,
 }
 
 impl SessionView {
@@ -88,7 +110,13 @@ impl SessionView {
             custom: raw(record.custom)?,
             attachment: raw(record.attachment)?,
             entries,
+            idempotency: record.idempotency.into_iter().map(AppliedView::of).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Whether it has members that version 1 has not.
+    pub(in crate::snapshot) fn is_later(&self) -> bool {
+        !self.idempotency.is_empty()
     }
 
     /// Turns the line back into a record.
@@ -120,7 +148,20 @@ impl SessionView {
             attachment: self.attachment.map(|json| json.get().to_owned()),
             entries: (codec.pack)(self.entries)?,
             sliding,
+            idempotency: self.idempotency.into_iter().map(AppliedView::into_record).collect(),
         })
+    }
+}
+
+impl AppliedView {
+    fn of(record: AppliedRecord) -> Result<Self, String> {
+        let AppliedRecord { key, request, revision, at, value } = record;
+        Ok(Self { key, request, revision, at, value: raw(value)? })
+    }
+
+    fn into_record(self) -> AppliedRecord {
+        let Self { key, request, revision, at, value } = self;
+        AppliedRecord { key, request, revision, at, value: value.map(|json| json.get().to_owned()) }
     }
 }
 
@@ -151,7 +192,7 @@ impl From<TombstoneView> for TombstoneRecord {
     }
 }
 
-fn raw(text: Option<String>) -> Result<Option<Box<RawValue>>, String> {
+pub(super) fn raw(text: Option<String>) -> Result<Option<Box<RawValue>>, String> {
     text.map(|text| RawValue::from_string(text).map_err(|error| error.to_string())).transpose()
 }
 

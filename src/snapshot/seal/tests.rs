@@ -34,7 +34,7 @@ fn wrap_up(bytes: &[u8], wrap: &Wrap) -> Vec<u8> {
             output.write_all(piece)?;
         }
         output.flush()?;
-        Ok::<_, io::Error>(Summary { header, sessions: 0, tombstones: 0, bytes: 0 })
+        Ok::<_, io::Error>(Summary { header, sessions: 0, events: 0, tombstones: 0, bytes: 0 })
     });
     assert_eq!(summary.unwrap().bytes, file.len() as u64);
     file

@@ -68,7 +68,7 @@ fn whole_blocks_that_are_moved_or_missing_are_damage() {
 fn counts_that_do_not_fit_are_damage() {
     for format in FORMATS {
         let header = FileHeader::new(format, NOW, 1);
-        let miscounted = Summary { header, sessions: 1, tombstones: 0, bytes: 0 };
+        let miscounted = Summary { header, sessions: 1, events: 0, tombstones: 0, bytes: 0 };
         let stored = record::HeaderRecord { created_at: NOW, generation: 1, service: String::new() };
         let mut bytes = Vec::new();
         let sink = stream::Sink::new(&mut bytes);
@@ -95,19 +95,19 @@ fn bytes_after_the_end_are_damage() {
 #[test]
 fn a_newer_version_is_told_apart_from_damage() {
     let mut binary = sample(Format::Bincode);
-    binary[8..12].copy_from_slice(&2_u32.to_le_bytes());
+    binary[8..12].copy_from_slice(&3_u32.to_le_bytes());
     let sum = crc32c::crc32c(&binary[..12]).to_le_bytes();
     binary[12..16].copy_from_slice(&sum);
     // Whatever a newer version puts after it.
     for file in [&binary[..], &binary[..16], &[&binary[..16], b"anything"].concat()] {
         let result = verified(file);
-        assert!(matches!(result, Err(FileError::NewerVersion { found: 2, supported: 1 })), "{result:?}");
+        assert!(matches!(result, Err(FileError::NewerVersion { found: 3, supported: 2 })), "{result:?}");
     }
     let json =
-        String::from_utf8(sample(Format::Json)).unwrap().replacen("-v1\",\"version\":1", "-v12\",\"version\":12", 1);
+        String::from_utf8(sample(Format::Json)).unwrap().replacen("-v2\",\"version\":2", "-v12\",\"version\":12", 1);
     for options in [OPTIONS, EDITED] {
         let result = verify(&mut json.as_bytes(), &options);
-        assert!(matches!(result, Err(FileError::NewerVersion { found: 12, supported: 1 })), "{result:?}");
+        assert!(matches!(result, Err(FileError::NewerVersion { found: 12, supported: 2 })), "{result:?}");
     }
 }
 
@@ -159,7 +159,10 @@ fn an_edited_file_is_taken_on_request_only() {
 
     let bad = text.replace("\"reason\":\"evicted\"", "\"reason\":\"bored\"");
     let result = verify(&mut bad.as_bytes(), &EDITED);
-    assert!(matches!(&result, Err(FileError::Record { index: 7, detail }) if detail.contains("line 9")), "{result:?}");
+    assert!(
+        matches!(&result, Err(FileError::Record { index: 10, detail }) if detail.contains("line 13")),
+        "{result:?}"
+    );
     assert!(matches!(verify(&mut &text.as_bytes()[..2000], &EDITED), Err(FileError::Truncated)));
 }
 

@@ -55,6 +55,7 @@ pub(super) fn bare(digest: u8) -> SessionRecord {
         attachment: None,
         entries: pack(Vec::new()),
         sliding: Vec::new(),
+        idempotency: Vec::new(),
     }
 }
 
@@ -83,6 +84,10 @@ pub(super) fn full() -> SessionRecord {
         attachment: Some("null".to_owned()),
         entries: pack(vec![expiring, sliding, entry("n", "-0.50")]),
         sliding: vec![SlidingRecord { key: "a \"quoted\" key".to_owned(), last_used: NOW + 2 }],
+        idempotency: vec![
+            AppliedRecord { key: 7, request: Some(u128::MAX), revision: 6, at: NOW, value: Some("null".to_owned()) },
+            AppliedRecord { key: 1 << 100, request: None, revision: 7, at: NOW + 1, value: None },
+        ],
         ..bare(1)
     }
 }
@@ -94,6 +99,31 @@ pub(super) fn sessions() -> Vec<SessionRecord> {
         ..bare(3)
     };
     vec![full(), bare(2), bucket, SessionRecord { role: Role::Global, ..bare(4) }]
+}
+
+/// What version 1 keeps of the sessions.
+pub(super) fn sessions_of_version_1() -> Vec<SessionRecord> {
+    let without = |session| SessionRecord { idempotency: Vec::new(), ..session };
+    sessions().into_iter().map(without).collect()
+}
+
+/// Two parts of one log, and a log that was trimmed to nothing.
+pub(super) fn events() -> Vec<EventsRecord> {
+    let event = |number, before, stream, payload: &str| EventRecord {
+        number,
+        before,
+        era: 0xfeed_beef,
+        stream,
+        at: NOW + number,
+        payload: payload.to_owned(),
+    };
+    let streams = vec!["get".to_owned(), "größe".to_owned()];
+    let first = vec![event(4, 2, 0, "{\"x\":1e300}"), event(5, 0, 1, "[]")];
+    let part = EventsRecord { digest: [1; 32], epoch: u128::MAX - 5, next: 9, trimmed: 3, streams, events: first };
+    let second =
+        EventsRecord { streams: vec!["größe".to_owned()], events: vec![event(7, 5, 0, "null")], ..part.clone() };
+    let none = EventsRecord { digest: [2; 32], epoch: 1, next: 2, trimmed: 1, streams: Vec::new(), events: Vec::new() };
+    vec![part, second, none]
 }
 
 pub(super) fn tombstones() -> Vec<TombstoneRecord> {
@@ -129,8 +159,25 @@ pub(super) fn fill(
 pub(super) fn sample(format: Format) -> Vec<u8> {
     let mut bytes = Vec::new();
     let header = FileHeader { service: "0.1.0".to_owned(), ..FileHeader::new(format, NOW, 12) };
-    write_all(&mut bytes, header, &sessions(), &tombstones()).unwrap();
+    let mut writer = Writer::new(&mut bytes, header, CODEC).unwrap();
+    fill(&mut writer, &sessions(), &[]).unwrap();
+    events().iter().try_for_each(|record| writer.events(&record.borrowed())).unwrap();
+    fill(&mut writer, &[], &tombstones()).unwrap();
+    writer.finish().unwrap();
     bytes
+}
+
+/// The parts of event logs in a file.
+pub(super) fn read_events(bytes: &[u8]) -> Vec<EventsRecord> {
+    let mut parts = Vec::new();
+    let each = &mut |item: Item<'_>| {
+        if let Item::Events(record) = item {
+            parts.push(record.owned());
+        }
+        Ok(())
+    };
+    read(&mut &*bytes, &OPTIONS, each).unwrap();
+    parts
 }
 
 pub(super) fn verified(bytes: &[u8]) -> Result<Summary, FileError> {
@@ -145,6 +192,7 @@ pub(super) fn read_all(bytes: &[u8], options: &ReadOptions) -> Result<(Summary, 
     let summary = read(&mut &*bytes, options, &mut |item| {
         match item {
             Item::Session(record) => records.0.push(record.owned()),
+            Item::Events(_) => {}
             Item::Tombstone(record) => records.1.push(record.clone()),
         }
         Ok(())

@@ -36,7 +36,7 @@ fn damage(file: &Path) {
 
 fn newer(file: &Path) {
     let mut bytes = sample(Format::Bincode);
-    bytes[8] = 2;
+    bytes[8] = 3;
     let sum = crc32c::crc32c(&bytes[..12]).to_le_bytes();
     bytes[12..16].copy_from_slice(&sum);
     fs::write(file, bytes).unwrap();
@@ -128,7 +128,7 @@ fn a_newer_version_stops_the_restore_unless_a_newer_file_is_valid() {
     assert_eq!(newest(&folder).file.unwrap().0.number, 3);
     damage(&third.path);
     let result = folder.newest(|file| folder.verify(file));
-    assert!(matches!(&result, Err(RestoreError::Newer { path, found: 2, .. }) if *path == second.path), "{result:?}");
+    assert!(matches!(&result, Err(RestoreError::Newer { path, found: 3, .. }) if *path == second.path), "{result:?}");
     drop(folder);
     // It is not removed by retention either.
     let folder = open(root.path()).unwrap();

@@ -20,6 +20,7 @@ fn seed() -> u64 {
 fn digest(item: Item<'_>) -> [u8; 32] {
     match item {
         Item::Session(record) => record.digest,
+        Item::Events(record) => record.digest,
         Item::Tombstone(record) => record.digest,
     }
 }
@@ -111,7 +112,7 @@ fn a_flaw_in_the_order_comes_after_the_flaws_before_it() {
     // Two files spliced: blocks of sessions stand after tombstones, each block fitting its own checksum.
     let mut bytes = Vec::new();
     write_all(&mut bytes, FileHeader::new(Format::Bincode, NOW, 1), &[bare(1)], &tombstones()).unwrap();
-    let trailer = 12 + 5 + 20;
+    let trailer = 12 + 5 + 28;
     let records = bytes[16..bytes.len() - trailer].to_vec();
     let header = u32::from_le_bytes(records[..4].try_into().unwrap()) as usize + 12;
     let spliced = [&bytes[..16], &records, &records[header..]].concat();

@@ -27,6 +27,8 @@ fn rules_hold_when_writing() {
     assert!(!refused(&full()) && !refused(&bare(1)));
     let text = |bytes: usize| Some("x".repeat(bytes));
     let time = |key: &str| SlidingRecord { key: key.to_owned(), last_used: NOW };
+    let applied =
+        |key, value: &str| AppliedRecord { key, request: None, revision: 1, at: NOW, value: Some(value.to_owned()) };
     for (what, record) in [
         ("a secret id", SessionRecord { id: Some("session_x".to_owned()), ..bare(1) }),
         ("an id with a blank", SessionRecord { id: Some("a b".to_owned()), ..full() }),
@@ -49,8 +51,52 @@ fn rules_hold_when_writing() {
         ("large custom", SessionRecord { custom: Some(format!("\"{}\"", "x".repeat(4096))), ..bare(1) }),
         ("times out of order", SessionRecord { sliding: vec![time("b"), time("a")], ..bare(1) }),
         ("a time twice", SessionRecord { sliding: vec![time("a"), time("a")], ..bare(1) }),
+        ("a key twice", SessionRecord { idempotency: vec![applied(1, "1"), applied(1, "2")], ..bare(1) }),
+        ("many keys", SessionRecord { idempotency: (0..1_025).map(|key| applied(key, "1")).collect(), ..bare(1) }),
+        ("a result that is not json", SessionRecord { idempotency: vec![applied(1, "{")], ..bare(1) }),
+        ("a large result", SessionRecord { idempotency: vec![applied(1, &"1".repeat(4_097))], ..bare(1) }),
     ] {
         assert!(refused(&record), "{what}");
+    }
+}
+
+#[test]
+fn rules_of_events_hold_when_writing() {
+    let refused = |record: &EventsRecord| {
+        FORMATS.map(|format| {
+            let mut bytes = Vec::new();
+            let mut writer = Writer::new(&mut bytes, FileHeader::new(format, NOW, 1), CODEC).unwrap();
+            writer.session(&bare(1).borrowed()).unwrap();
+            let result = writer.events(&record.borrowed());
+            // The file goes on without it.
+            writer.events(&events()[0].borrowed()).unwrap();
+            assert_eq!(writer.finish().unwrap().events, 1 + u64::from(result.is_ok()));
+            assert!(verified(&bytes).is_ok());
+            matches!(result, Err(WriteError::Record { index: 2, .. }))
+        })
+    };
+    let whole = events()[0].clone();
+    assert_eq!(refused(&whole), [false; 2]);
+    let changed = |change: &dyn Fn(&mut EventsRecord)| {
+        let mut record = whole.clone();
+        change(&mut record);
+        record
+    };
+    for (what, record) in [
+        ("number zero", changed(&|record| record.events[0].number = 0)),
+        ("numbers out of order", changed(&|record| record.events.swap(0, 1))),
+        ("a number twice", changed(&|record| record.events[1].number = 4)),
+        ("a number that comes next", changed(&|record| record.next = 5)),
+        ("a number before that comes after", changed(&|record| record.events[0].before = 4)),
+        ("a stream without a name", changed(&|record| record.events[0].stream = 2)),
+        ("an empty name", changed(&|record| record.streams[0].clear())),
+        ("a long name", changed(&|record| record.streams[0] = "x".repeat(257))),
+        ("a payload that is not json", changed(&|record| record.events[0].payload = "{".to_owned())),
+        ("a payload over lines", changed(&|record| record.events[0].payload = "[1,\n2]".to_owned())),
+        ("more trimmed than there were", changed(&|record| record.trimmed = 9)),
+        ("no number next", changed(&|record| (record.next, record.trimmed) = (0, 0))),
+    ] {
+        assert_eq!(refused(&record), [true; 2], "{what}");
     }
 }
 
@@ -61,6 +107,7 @@ fn sessions_come_before_tombstones() {
         let mut writer = Writer::new(&mut bytes, FileHeader::new(format, NOW, 1), CODEC).unwrap();
         writer.tombstone(&tombstones()[0]).unwrap();
         assert!(matches!(writer.session(&bare(1).borrowed()), Err(WriteError::Order)));
+        assert!(matches!(writer.events(&events()[0].borrowed()), Err(WriteError::Order)));
         assert_eq!(writer.finish().unwrap().tombstones, 1);
         assert!(verified(&bytes).is_ok());
     }

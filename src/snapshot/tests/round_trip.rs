@@ -10,9 +10,11 @@ fn both_formats_give_back_what_they_were_given() {
         let bytes = sample(format);
         let (summary, records) = read_all(&bytes, &OPTIONS).unwrap();
         assert_eq!(records, (sessions(), tombstones()), "{format:?}");
-        assert_eq!((summary.sessions, summary.tombstones, summary.bytes), (4, 4, bytes.len() as u64));
+        assert_eq!(read_events(&bytes), events(), "{format:?}");
+        assert_eq!((summary.sessions, summary.events, summary.tombstones), (4, 3, 4));
+        assert_eq!(summary.bytes, bytes.len() as u64);
         assert_eq!((summary.header.created_at, summary.header.generation), (NOW, 12));
-        assert_eq!((summary.header.format, summary.header.version), (format, 1));
+        assert_eq!((summary.header.format, summary.header.version), (format, 2));
         assert_eq!(verified(&bytes).unwrap(), summary);
     }
 }
@@ -51,7 +53,7 @@ fn the_json_format_is_one_document_with_a_record_a_line() {
     assert_eq!(document["sessions"].as_array().unwrap().len(), 4);
     assert_eq!(document["sessions"][0]["entries"][0]["last_used"], "2023-11-14T22:13:20.123458Z");
     assert_eq!(document["trailer"]["tombstones"], 4);
-    // Header, sessions, a line between, tombstones, trailer.
-    assert_eq!(text.lines().count(), 1 + 4 + 1 + 4 + 1);
+    // Header, sessions, a line between, parts of event logs, another, tombstones, trailer.
+    assert_eq!(text.lines().count(), 1 + 4 + 1 + 3 + 1 + 4 + 1);
     assert!(text.contains(r#""value":{"x":1e300,"y":"z"}"#), "values stand verbatim");
 }

@@ -35,6 +35,7 @@ impl Draft {
     fn amend(&self) -> Option<Amend> {
         let base = &self.base;
         let plain = self.metadata.is_none()
+            && self.keys.is_none()
             && self.limits.at_entries == AtCapacity::Reject
             && !base.notes_uses()
             && self.now < base.quiet_until()

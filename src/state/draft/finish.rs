@@ -24,9 +24,9 @@ impl Draft {
     ///
     /// Nothing in here looks at entries that neither changed nor expired nor are about to be evicted.
     pub(crate) fn finish(self) -> Result<Option<Committed>, LimitExceeded> {
-        let Self { base, now, limits, mut staged, near: _, metadata, lifetime } = self;
+        let Self { base, now, limits, mut staged, near: _, metadata, lifetime, keys } = self;
         let metadata = metadata.map(|metadata| *metadata).filter(|metadata| metadata != base.metadata());
-        if staged.is_empty() && metadata.is_none() && lifetime == base.lifetime() {
+        if staged.is_empty() && metadata.is_none() && keys.is_none() && lifetime == base.lifetime() {
             return Ok(None);
         }
         if let Some(metadata) = &metadata {
@@ -58,9 +58,10 @@ impl Draft {
                 let bytes = metadata.bytes();
                 (kept(metadata), bytes)
             }
-            None => (base.uncommon().metadata.clone(), base.bytes - base.entries.payload_bytes()),
+            None => (base.uncommon().metadata.clone(), base.bytes - base.entries.payload_bytes() - base.keys().bytes()),
         };
-        let bytes = entries.payload_bytes() + metadata_bytes;
+        let keys = keys.unwrap_or_else(|| base.keys().clone());
+        let bytes = entries.payload_bytes() + metadata_bytes + keys.bytes();
         at_most(Limit::Entries, limits.entries.max(base.entries.len() as u64), entries.len() as u64)
             .map_err(|error| LimitExceeded { allowed: limits.entries, ..error })?;
         at_most(Limit::SessionBytes, limits.bytes.max(base.bytes), bytes)
@@ -69,7 +70,7 @@ impl Draft {
             revision: base.revision.next(),
             entries,
             lifetime: lifetime.into(),
-            uncommon: Uncommon { metadata, sliding, recency }.kept(base.uncommon.as_ref()),
+            uncommon: Uncommon { metadata, sliding, recency, keys }.kept(base.uncommon.as_ref()),
             bytes,
         }))
     }

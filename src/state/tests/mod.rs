@@ -2,8 +2,10 @@
 
 mod compat;
 mod drafts;
+mod events;
 mod eviction;
 mod expiry;
+mod idempotency;
 mod large;
 mod model;
 mod packed;
@@ -24,6 +26,8 @@ const LIMITS: StateLimits = StateLimits {
     value_bytes: 256 << 10,
     key_bytes: 256,
     at_entries: AtCapacity::Reject,
+    idempotency_keys: 4,
+    idempotency_window: std::time::Duration::from_secs(60),
 };
 
 /// Something done to a value.

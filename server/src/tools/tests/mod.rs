@@ -3,6 +3,7 @@
 mod arguments;
 mod changes;
 mod checker;
+mod once;
 mod owners;
 mod read;
 mod schemas;
