@@ -34,6 +34,8 @@ pub(crate) use error::{FileError, FolderError, RecordError, RestoreError, WriteE
 pub(crate) use export::write_new;
 pub(crate) use folder::{Folder, Found, GenerationFile, generations};
 pub(crate) use layer::{FileLayer, StdLayer};
+#[cfg(test)]
+pub(crate) use layer::{LayerFile, Listed, ListedKind, Lock};
 pub(crate) use reader::{Item, ReadOptions, header, lanes, read, read_on_all_cores, verify};
 pub(crate) use record::{
     EndRecord, OwnerRecord, Role, SessionRecord, SessionRef, SlidingRecord, TombstoneRecord, entries_codec,

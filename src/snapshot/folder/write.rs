@@ -61,7 +61,12 @@ impl Folder {
         header: FileHeader,
         fill: impl FnOnce(&mut Writer<'_>) -> Result<(), WriteError>,
     ) -> Result<Summary, WriteError> {
-        let file = self.layer.create(half).map_err(io("create the file"))?;
+        let created = self.layer.create(half).or_else(|error| match error.kind() {
+            // A write that failed before could not remove what it began. The folder's lock is held, so nobody is at it.
+            io::ErrorKind::AlreadyExists => self.layer.remove(half).and_then(|()| self.layer.create(half)),
+            _ => Err(error),
+        });
+        let file = created.map_err(io("create the file"))?;
         let mut output = BufWriter::with_capacity(BUFFER_BYTES, file);
         let mut writer = Writer::new(&mut output, header, self.options.entries)?;
         fill(&mut writer)?;
