@@ -51,6 +51,8 @@ pub const DEFAULT_MAX_TOMBSTONES_PER_OWNER: usize = 1_000;
 pub const DEFAULT_SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
 /// Snapshots kept.
 pub const DEFAULT_GENERATIONS: usize = 3;
+/// The most snapshots that are kept, however young they are.
+pub(crate) const MAX_GENERATIONS: usize = 1_000;
 /// Bytes of a session's custom metadata: 4 KiB.
 pub const MAX_CUSTOM_BYTES: u64 = 4 << 10;
 /// Bytes of a name, label, user agent, origin or tag.
@@ -90,8 +92,10 @@ pub(crate) struct SnapshotOptions {
     pub(crate) format: Format,
     #[garde(custom(positive))]
     pub(crate) every: Duration,
-    #[garde(range(min = 1, max = 1_000))]
+    #[garde(range(min = 1, max = MAX_GENERATIONS))]
     pub(crate) generations: usize,
+    #[garde(inner(custom(positive)))]
+    pub(crate) keep_for: Option<Duration>,
     pub(crate) start_empty: bool,
 }
 

@@ -117,7 +117,8 @@ pub(crate) struct Telemetry {
     pub(crate) snapshot_seconds: Histogram,
     pub(crate) snapshot_bytes: Gauge,
     pub(crate) snapshot_last_success: Gauge,
-    pub(crate) snapshot_failures: Counter,
+    snapshot_failures: [Counter; 2],
+    pub(crate) snapshots_quarantined: Counter,
     pub(crate) restore_degraded: Gauge,
     pub(crate) owner_mismatch: Counter,
 }
@@ -162,10 +163,18 @@ impl Telemetry {
             snapshot_seconds: metrics::histogram!("sessile_snapshot_duration_seconds"),
             snapshot_bytes: metrics::gauge!("sessile_snapshot_size_bytes"),
             snapshot_last_success: metrics::gauge!("sessile_snapshot_last_success_timestamp_seconds"),
-            snapshot_failures: metrics::counter!("sessile_snapshot_failures_total"),
+            snapshot_failures: ["other", "no_space"]
+                .map(|reason| metrics::counter!("sessile_snapshot_failures_total", "reason" => reason)),
+            snapshots_quarantined: metrics::counter!("sessile_snapshots_quarantined_total"),
             restore_degraded: metrics::gauge!("sessile_restore_degraded"),
             owner_mismatch: metrics::counter!("sessile_owner_mismatch_total"),
         }
+    }
+
+    /// Counts a snapshot that was not written.
+    pub(crate) fn snapshot_failed(&self, no_space: bool) {
+        let [other, full] = &self.snapshot_failures;
+        if no_space { full } else { other }.increment(1);
     }
 
     /// Counts one operation.
@@ -260,7 +269,8 @@ fn describe() {
         Unit::Seconds,
         "When the last snapshot was written."
     );
-    describe_counter!("sessile_snapshot_failures_total", "Snapshots that could not be written.");
+    describe_counter!("sessile_snapshot_failures_total", "Snapshots that could not be written, by reason.");
+    describe_counter!("sessile_snapshots_quarantined_total", "Damaged snapshots put aside into `quarantine/`.");
     describe_gauge!(
         "sessile_restore_degraded",
         "1 when the newest snapshot was damaged and an older one was restored."

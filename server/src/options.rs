@@ -52,6 +52,8 @@ pub(crate) struct ServeOptions {
     pub(crate) snapshots: PathBuf,
     /// Time between two snapshots.
     pub(crate) snapshot_every: Duration,
+    /// How long snapshots are kept beyond the newest few.
+    pub(crate) keep_for: Option<Duration>,
     /// Encoding of snapshots.
     pub(crate) format: Format,
     /// Idle timeout of a session; `None` for never.
@@ -120,6 +122,7 @@ impl ServeOptions {
             metrics_addr: from.one("metrics-addr", parse::address),
             snapshots: from.one("snapshots", parse::path).unwrap_or_else(|| DEFAULT_SNAPSHOTS.into()),
             snapshot_every: from.one("snapshot-every", parse::time).unwrap_or(DEFAULT_SNAPSHOT_EVERY),
+            keep_for: from.one("keep-for", parse::time),
             format: from.one("format", parse::choice(FORMATS)).unwrap_or(Format::Bincode),
             idle_timeout: from.one("idle-timeout", parse::limit).unwrap_or(idle_timeout),
             max_lifetime: from.one("max-lifetime", parse::limit).unwrap_or(max_lifetime),

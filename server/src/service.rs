@@ -39,6 +39,7 @@ pub(crate) async fn start(options: &ServeOptions) -> Result<Sessions, Failure> {
         .at_capacity(options.at_capacity)
         .snapshots(&options.snapshots)
         .snapshot_every(options.snapshot_every)
+        .keep_for(options.keep_for)
         .format(options.format)
         .start_empty(options.start_empty);
     let service = builder.start().await.map_err(|error| match error {

@@ -97,6 +97,14 @@ pub(crate) enum WriteError {
     },
 }
 
+impl WriteError {
+    /// Whether there was no space: what an operator can mend, and what a later write finds mended.
+    pub(crate) fn is_no_space(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+}
+
 /// Why a folder cannot be used for snapshots.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -1,11 +1,12 @@
 //! The folder that keeps generations of files: one process at a time, written whole or not at all.
 
 mod names;
+mod quarantine;
 mod restore;
 mod retain;
 pub(super) mod write;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,13 +21,18 @@ pub(crate) use names::GenerationFile;
 use names::Name;
 pub(crate) use restore::Found;
 
+/// Whole files by their paths, with the time that each was begun at where that is known.
+type Valid = BTreeMap<PathBuf, Option<u64>>;
+
 /// A folder of snapshots, locked for as long as this lives.
 pub(crate) struct Folder {
     path: PathBuf,
     layer: Arc<dyn FileLayer>,
     options: ReadOptions,
     /// Files that this process wrote or read whole. The lock makes writing and retention take turns.
-    valid: Mutex<BTreeSet<PathBuf>>,
+    valid: Mutex<Valid>,
+    /// Files that the restore passed over, until they are put aside. Taken before `valid`.
+    damaged: Mutex<Vec<PathBuf>>,
     _lock: Lock,
 }
 
@@ -60,7 +66,7 @@ impl Folder {
             layer.remove(&stale).map_err(io("remove a file left half-written"))?;
         }
         let options = ReadOptions { entries, accept_edited: false };
-        Ok(Self { path, layer, options, valid: Mutex::default(), _lock: lock })
+        Ok(Self { path, layer, options, valid: Mutex::default(), damaged: Mutex::default(), _lock: lock })
     }
 
     /// The generations in it, newest first.

@@ -29,6 +29,9 @@ pub(crate) struct ServeArgs {
     /// Time between two snapshots [default: 60s].
     #[arg(long, value_name = "TIME")]
     snapshot_every: Option<String>,
+    /// Keeps snapshots of that age, at most 1000, besides the newest 3 [default: those 3 alone].
+    #[arg(long, value_name = "TIME")]
+    keep_for: Option<String>,
     /// Format of snapshots: bincode or json [default: bincode].
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
@@ -93,6 +96,7 @@ impl ServeArgs {
             ("metrics-addr", one(self.metrics_addr)),
             ("snapshots", one(self.snapshots)),
             ("snapshot-every", one(self.snapshot_every)),
+            ("keep-for", one(self.keep_for)),
             ("format", one(self.format)),
             ("idle-timeout", one(self.idle_timeout)),
             ("max-lifetime", one(self.max_lifetime)),

@@ -18,6 +18,7 @@ pub(crate) const NAMES: &[&str] = &[
     "auth",
     "format",
     "idle-timeout",
+    "keep-for",
     "log",
     "max-body-bytes",
     "max-connections",

@@ -4,17 +4,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
 use super::super::hand::paused;
 use super::super::proving::{Verdict, caught, holds};
 use super::super::random::Random;
+use super::super::secrets::log::record;
 use super::around::Around;
 use super::habits::{Counting, Failing, Fault};
 use super::plain::load;
 use super::planted::NoFolderSync;
 use super::simulated::Disk;
 use super::workload::{FOLDER, World};
+use crate::actor::planted::DISK;
+use crate::actor::snapshotter::SnapshotError;
 use crate::config::Format;
+use crate::service::SessionService;
 use crate::snapshot::FileLayer;
+use crate::telemetry::SharedRecorder;
 
 const CHANGES: u64 = 6;
 const SNAPSHOTS: usize = 4;
@@ -125,5 +132,46 @@ fn a_snapshot_is_these_steps() {
         }
         let steps = ["list", "create", "write", "sync", "rename", "sync folder", "list", "remove", "sync folder"];
         assert_eq!(*counting.0.lock(), steps);
+    });
+}
+
+#[test]
+fn a_full_disk_is_told_and_leaves_nothing_half_written() {
+    let (disk, recorder, log) = (Disk::default(), Arc::new(DebuggingRecorder::new()), record());
+    // Two looks, folder, lock; the first snapshot takes six steps.
+    let failing = Arc::new(Failing::new(&disk, 13, true, Fault::NoSpace));
+    let (layer, figures) = (Around::new(Arc::new(disk.clone()), &failing), recorder.snapshotter());
+    paused(async {
+        let builder = SessionService::builder().snapshots(FOLDER).recorder(recorder as SharedRecorder);
+        let service = DISK.scope(layer, builder.start()).await.unwrap();
+        let global = service.global().await.unwrap();
+        let names = || disk.list(Path::new(FOLDER)).unwrap().len();
+        let mut rounds = 0;
+        let full = loop {
+            global.set("round", &rounds).await.unwrap();
+            match service.snapshot().await {
+                Ok(_) => rounds += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(rounds > 0, "{full}");
+        let SnapshotError::Write(source) = full else { panic!("{full}") };
+        assert!(source.to_string().contains("no storage space"), "{source}");
+        assert_eq!(names(), 1 + rounds, "the lock and what was written stand there alone");
+        // Nobody asks: the service tries again by itself, and says so each time.
+        tokio::time::sleep(Duration::from_secs(200)).await;
+        let log = String::from_utf8(log.take()).unwrap();
+        assert!(log.matches("no space is left").count() >= 3, "{log}");
+        assert_eq!(global.get("round").unwrap(), Some(rounds), "reads and updates go on");
+        failing.mend();
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        assert_eq!(names(), 2 + rounds, "a snapshot was written once there was space");
+        assert!(service.snapshot().await.is_ok());
+        drop(service);
+        let failures = figures.snapshot().into_vec().into_iter().find_map(|(key, _, _, value)| {
+            let labels: Vec<_> = key.key().labels().map(|label| label.value().to_owned()).collect();
+            (key.key().name() == "sessile_snapshot_failures_total" && labels == ["no_space"]).then_some(value)
+        });
+        assert!(matches!(failures, Some(DebugValue::Counter(3..))), "{failures:?}");
     });
 }

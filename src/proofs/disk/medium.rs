@@ -86,15 +86,16 @@ impl Content {
 }
 
 impl Image {
-    /// Spoils a sector of the newest generation, if there is one with bytes.
-    pub(super) fn rot(&mut self, random: &mut Random) -> bool {
+    /// Spoils a sector of the newest generation, if there is one with bytes; gives its path.
+    pub(super) fn rot(&mut self, random: &mut Random) -> Option<PathBuf> {
         let ours = |path: &Path| path.extension().is_some_and(|end| end == "bin" || end == "json");
         let mut files: Vec<_> = self.0.iter_mut().filter(|(path, _)| ours(path)).collect();
         files.sort_by_key(|(path, _)| path.file_stem().map(ToOwned::to_owned));
-        let Some(content) = files.pop().and_then(|(_, content)| content.as_mut()) else { return false };
+        let (path, content) = files.pop()?;
+        let content = content.as_mut()?;
         let mut bytes = content.bytes.to_vec();
         if bytes.is_empty() {
-            return false;
+            return None;
         }
         let sector = random.below((bytes.len() as u64).div_ceil(SECTOR as u64)) as usize * SECTOR;
         let end = bytes.len().min(sector + SECTOR);
@@ -102,10 +103,11 @@ impl Image {
         match random.below(3) {
             0 => bytes[sector..end].fill(0),
             1 => bytes[place] ^= 1 << random.below(8),
-            _ => bytes[place..end].iter_mut().for_each(|byte| *byte = random.below(256) as u8),
+            // At least one bit of them is another one.
+            _ => bytes[place..end].iter_mut().for_each(|byte| *byte ^= 1 + random.below(255) as u8),
         }
         *content = Content::of(bytes);
-        true
+        Some(path.clone())
     }
 
     /// Equal for images that hold the same names and bytes.

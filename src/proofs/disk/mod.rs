@@ -12,6 +12,7 @@ mod habits;
 mod medium;
 mod plain;
 mod planted;
+mod quarantine;
 mod simulated;
 mod snapshots;
 mod sweep;

@@ -52,6 +52,21 @@ impl Habit for RemovesFirst {
     }
 }
 
+/// What is damaged is put aside before the next one is written.
+pub(super) struct PutsAsideFirst;
+
+impl Habit for PutsAsideFirst {
+    fn create(&self, inner: &dyn FileLayer, path: &Path) -> io::Result<Box<dyn LayerFile>> {
+        let (newest, aside) =
+            (generations(inner, path.parent().unwrap()).into_iter().max(), path.with_file_name("quarantine"));
+        if let Some(newest) = newest.filter(|_| inner.list(&aside).is_err()) {
+            inner.create_folder(&aside)?;
+            inner.rename(&newest, &aside.join(newest.file_name().unwrap()))?;
+        }
+        inner.create(path)
+    }
+}
+
 /// Checksums are right, whatever was read.
 pub(super) struct NoChecksum(pub(super) fn(&mut Vec<u8>));
 

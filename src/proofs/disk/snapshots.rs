@@ -215,7 +215,7 @@ fn rots(seed: u64, checksums: bool) -> Verdict {
     const ROTTEN: u64 = 20_000;
     for _ in 0..ROTTEN {
         let mut image = cuts[random.below(cuts.len() as u64) as usize].1.cut(&mut random);
-        if !image.rot(&mut random) {
+        if image.rot(&mut random).is_none() {
             continue;
         }
         let mut layer: Arc<dyn FileLayer> = Arc::new(Disk::of(&image));

@@ -1,6 +1,6 @@
 //! No credential leaks: planted ids, principals, keys and values are searched in logs, metrics, errors and files.
 
-mod log;
+pub(super) mod log;
 mod needles;
 
 use std::error::Error;

@@ -51,7 +51,7 @@ impl Folder {
             drop(self.layer.remove(&half));
         })?;
         self.layer.sync_folder(&self.path).map_err(io("sync the folder"))?;
-        valid.insert(file.path.clone());
+        valid.insert(file.path.clone(), Some(created_at));
         Ok(Written { path: file.path, bytes: summary.bytes, summary })
     }
 
