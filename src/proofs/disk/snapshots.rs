@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::super::hand::paused;
 use super::super::proving::{Verdict, caught, holds};
 use super::super::random::Random;
-use super::super::sums;
 use super::around::{Around, Habit};
 use super::habits::Slow;
 use super::medium::Image;
@@ -18,6 +17,7 @@ use super::sweep::{Figures, image_seed, sweep};
 use super::workload::{EVERY, FOLDER, Ledger, World, principal, start};
 use crate::actor::new_session::NewSession;
 use crate::config::Format;
+use crate::fuzzing;
 use crate::snapshot::FileLayer;
 
 const FORMATS: [Format; 2] = [Format::Bincode, Format::Json];
@@ -220,7 +220,7 @@ fn rots(seed: u64, checksums: bool) -> Verdict {
         }
         let mut layer: Arc<dyn FileLayer> = Arc::new(Disk::of(&image));
         if !checksums {
-            layer = Around::new(layer, &Arc::new(NoChecksum(sums::mend)));
+            layer = Around::new(layer, &Arc::new(NoChecksum(fuzzing::mend)));
         }
         match load(layer, Path::new(FOLDER)) {
             Err(_) => refused += 1,

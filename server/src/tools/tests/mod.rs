@@ -3,6 +3,7 @@
 mod arguments;
 mod changes;
 mod checker;
+mod foreign;
 mod owners;
 mod read;
 mod schemas;
