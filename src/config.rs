@@ -59,6 +59,8 @@ pub const MAX_CUSTOM_BYTES: u64 = 4 << 10;
 pub const MAX_TEXT_BYTES: u64 = 256;
 /// Tags of one session.
 pub const MAX_TAGS: u64 = 16;
+/// The greatest cap on entries of a session.
+pub(crate) const MAX_ENTRIES: u64 = 1_000_000;
 /// Levels of nesting in one value.
 pub const MAX_DEPTH: u64 = 100;
 /// The longest timeout: 100 years.
@@ -102,7 +104,7 @@ pub(crate) struct SnapshotOptions {
 /// The caps on one session's state. Their greatest figures leave a session's record below the most that a file takes.
 #[derive(Clone, Copy, Debug, Validate)]
 pub(crate) struct StateLimits {
-    #[garde(range(min = 1, max = 1_000_000))]
+    #[garde(range(min = 1, max = MAX_ENTRIES))]
     pub(crate) entries: u64,
     #[garde(range(min = 1_024, max = 512 << 20))]
     pub(crate) bytes: u64,

@@ -39,8 +39,9 @@ pub fn file(bytes: &[u8], accept_edited: bool) -> Result<(), String> {
     let header = snapshot::header(&mut &*bytes);
     let read = snapshot::read(&mut &*bytes, &options, &mut |item| match item {
         Item::Session(record) => {
-            drop(record.owned());
-            measure(record).map(drop).map_err(RecordError)
+            // A record whose digest is not that of its id is read all the same.
+            drop((record.owned(), measure(record)));
+            packed(record.entries).map_err(RecordError)
         }
         Item::Tombstone(_) => Ok(()),
     });
@@ -58,8 +59,8 @@ pub fn packed(bytes: &[u8]) -> Result<(), String> {
     let mut before: Option<String> = None;
     for entry in entries.iter() {
         assert!(before.as_deref().is_none_or(|before| before < entry.key), "keys ascend");
-        let value: Json = Json::parse(&entry.value.to_string()).expect("a value that was taken is one");
-        assert_eq!(value.as_str(), entry.value.to_string());
+        let value: Json = Json::parse(entry.value).expect("a value that was taken is one");
+        assert_eq!(value.as_str(), entry.value);
         before = Some(entry.key.to_owned());
     }
     assert_eq!(

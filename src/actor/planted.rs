@@ -228,7 +228,7 @@ mod planting {
             &self,
             work: impl FnOnce() -> T + Send + 'static,
         ) -> Result<T, JoinError> {
-            if self.planted.in_order { Ok(work()) } else { tokio::task::spawn_blocking(work).await }
+            if self.in_order() { Ok(work()) } else { tokio::task::spawn_blocking(work).await }
         }
 
         /// Whether work on files is done in the task that asks for it.

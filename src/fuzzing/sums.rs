@@ -1,7 +1,7 @@
 //! Checksums of files made right again, whatever else is wrong: what lies behind them is reached so.
 
 /// Makes the checksums right of a file in either format, as far as it can be followed.
-pub fn mend(bytes: &mut Vec<u8>) {
+pub fn mend(bytes: &mut [u8]) {
     if bytes.first() == Some(&b'{') { json(bytes) } else { binary(bytes) }
 }
 
@@ -27,7 +27,7 @@ fn binary(bytes: &mut [u8]) {
     }
 }
 
-fn json(bytes: &mut Vec<u8>) {
+fn json(bytes: &mut [u8]) {
     const TRAILER: &[u8] = b"\n],\"trailer\":";
     const SUM: &[u8] = b"crc32c:";
     let find = |within: &[u8], what: &[u8]| within.windows(what.len()).rposition(|window| window == what);

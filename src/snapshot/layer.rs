@@ -32,8 +32,10 @@ pub(crate) trait FileLayer: Send + Sync {
 pub(crate) trait LayerFile: Write + Send {
     /// Makes what was written outlive a power cut.
     fn sync(&mut self) -> io::Result<()>;
+    #[cfg_attr(not(test), allow(dead_code, reason = "a seam for files that are changed where they lie"))]
     /// Writes at a place, over what is there or past the end; not to be mixed with [`Write`].
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    #[cfg_attr(not(test), allow(dead_code, reason = "a seam for files that are changed where they lie"))]
     /// The same as [`LayerFile::sync`], without times and the like.
     fn sync_data(&mut self) -> io::Result<()>;
 }

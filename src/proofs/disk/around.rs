@@ -53,7 +53,7 @@ pub(super) struct Around<H> {
 }
 
 impl<H: Habit> Around<H> {
-    pub(super) fn new(inner: Arc<dyn FileLayer>, habit: &Arc<H>) -> Arc<dyn FileLayer> {
+    pub(super) fn layer(inner: Arc<dyn FileLayer>, habit: &Arc<H>) -> Arc<dyn FileLayer> {
         Arc::new(Self { inner, habit: Arc::clone(habit) })
     }
 

@@ -166,5 +166,5 @@ impl Habit for Overwrites {
 
 #[test]
 fn a_rename_onto_a_taken_name_is_noticed() {
-    caught(3, |seed| agree(seed, Around::new(Arc::new(Disk::default()), &Arc::new(Overwrites))));
+    caught(3, |seed| agree(seed, Around::layer(Arc::new(Disk::default()), &Arc::new(Overwrites))));
 }

@@ -61,9 +61,9 @@ fn at(step: usize, for_ever: bool, fault: Fault, format: Format, seed: u64, sync
     let failing = Arc::new(Failing::new(&disk, step, for_ever, fault));
     let mut under: Arc<dyn FileLayer> = Arc::new(disk.clone());
     if !synced {
-        under = Around::new(under, &Arc::new(NoFolderSync));
+        under = Around::layer(under, &Arc::new(NoFolderSync));
     }
-    let layer = Around::new(under, &failing);
+    let layer = Around::layer(under, &failing);
     paused(async {
         let (mut random, mut world) = (Random(seed), World::new(&disk, layer, 1));
         life(&mut world, &failing, &mut random, format).await?;
@@ -119,7 +119,7 @@ fn nothing_acknowledged_is_lost_whatever_step_fails() {
 #[test]
 fn a_snapshot_is_these_steps() {
     let (disk, counting) = (Disk::default(), Arc::new(Counting::default()));
-    let layer = Around::new(Arc::new(disk.clone()), &counting);
+    let layer = Around::layer(Arc::new(disk.clone()), &counting);
     paused(async {
         let (mut random, mut world) = (Random(1), World::new(&disk, layer, 1));
         world.start(Format::Bincode).await.unwrap();
@@ -140,7 +140,7 @@ fn a_full_disk_is_told_and_leaves_nothing_half_written() {
     let (disk, recorder, log) = (Disk::default(), Arc::new(DebuggingRecorder::new()), record());
     // Two looks, folder, lock; the first snapshot takes six steps.
     let failing = Arc::new(Failing::new(&disk, 13, true, Fault::NoSpace));
-    let (layer, figures) = (Around::new(Arc::new(disk.clone()), &failing), recorder.snapshotter());
+    let (layer, figures) = (Around::layer(Arc::new(disk.clone()), &failing), recorder.snapshotter());
     paused(async {
         let builder = SessionService::builder().snapshots(FOLDER).recorder(recorder as SharedRecorder);
         let service = DISK.scope(layer, builder.start()).await.unwrap();

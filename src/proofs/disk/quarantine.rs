@@ -40,7 +40,7 @@ fn put_aside(seed: u64, first: bool) -> Verdict {
     let disk = Disk::of(&image);
     let mut layer: Arc<dyn FileLayer> = Arc::new(disk.clone());
     if first {
-        layer = Around::new(layer, &Arc::new(PutsAsideFirst));
+        layer = Around::layer(layer, &Arc::new(PutsAsideFirst));
     }
     paused(async {
         let service = super::workload::start(&layer, Format::Json, 1, Default::default()).await.unwrap();

@@ -32,7 +32,7 @@ const WORK: u64 = 600;
 
 /// Lets a service work on a disk with a habit; what it promised.
 fn worked<H: Habit>(seed: u64, disk: &Disk, habit: H) -> Ledger {
-    worked_on(seed, disk, Around::new(Arc::new(disk.clone()), &Arc::new(habit)))
+    worked_on(seed, disk, Around::layer(Arc::new(disk.clone()), &Arc::new(habit)))
 }
 
 fn worked_on(seed: u64, disk: &Disk, layer: Arc<dyn FileLayer>) -> Ledger {
@@ -220,7 +220,7 @@ fn rots(seed: u64, checksums: bool) -> Verdict {
         }
         let mut layer: Arc<dyn FileLayer> = Arc::new(Disk::of(&image));
         if !checksums {
-            layer = Around::new(layer, &Arc::new(NoChecksum(fuzzing::mend)));
+            layer = Around::layer(layer, &Arc::new(NoChecksum(|bytes| fuzzing::mend(bytes))));
         }
         match load(layer, Path::new(FOLDER)) {
             Err(_) => refused += 1,
