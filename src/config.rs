@@ -55,12 +55,16 @@ pub const DEFAULT_SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
 pub const DEFAULT_FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Snapshots kept.
 pub const DEFAULT_GENERATIONS: usize = 3;
+/// The most snapshots that are kept, however young they are.
+pub(crate) const MAX_GENERATIONS: usize = 1_000;
 /// Bytes of a session's custom metadata: 4 KiB.
 pub const MAX_CUSTOM_BYTES: u64 = 4 << 10;
 /// Bytes of a name, label, user agent, origin or tag.
 pub const MAX_TEXT_BYTES: u64 = 256;
 /// Tags of one session.
 pub const MAX_TAGS: u64 = 16;
+/// The greatest cap on entries of a session.
+pub(crate) const MAX_ENTRIES: u64 = 1_000_000;
 /// Levels of nesting in one value.
 pub const MAX_DEPTH: u64 = 100;
 /// Keyed updates that a session remembers.
@@ -134,8 +138,10 @@ pub(crate) struct SnapshotOptions {
     pub(crate) format: Format,
     #[garde(custom(positive))]
     pub(crate) every: Duration,
-    #[garde(range(min = 1, max = 1_000))]
+    #[garde(range(min = 1, max = MAX_GENERATIONS))]
     pub(crate) generations: usize,
+    #[garde(inner(custom(positive)))]
+    pub(crate) keep_for: Option<Duration>,
     pub(crate) start_empty: bool,
     #[garde(custom(flush))]
     pub(crate) durability: Durability,
@@ -144,7 +150,7 @@ pub(crate) struct SnapshotOptions {
 /// The caps on one session's state. Their greatest figures leave a session's record below the most that a file takes.
 #[derive(Clone, Copy, Debug, Validate)]
 pub(crate) struct StateLimits {
-    #[garde(range(min = 1, max = 1_000_000))]
+    #[garde(range(min = 1, max = MAX_ENTRIES))]
     pub(crate) entries: u64,
     #[garde(range(min = 1_024, max = 512 << 20))]
     pub(crate) bytes: u64,

@@ -37,6 +37,9 @@ mod actor;
 mod config;
 mod error;
 pub mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
 #[cfg(feature = "seal")]
 mod keys;

@@ -120,7 +120,8 @@ pub(crate) struct Telemetry {
     pub(crate) snapshot_seconds: Histogram,
     pub(crate) snapshot_bytes: Gauge,
     pub(crate) snapshot_last_success: Gauge,
-    pub(crate) snapshot_failures: Counter,
+    snapshot_failures: [Counter; 2],
+    pub(crate) snapshots_quarantined: Counter,
     pub(crate) journal_seconds: Histogram,
     pub(crate) journal_bytes: Gauge,
     pub(crate) journal_failures: Counter,
@@ -169,7 +170,9 @@ impl Telemetry {
             snapshot_seconds: metrics::histogram!("sessile_snapshot_duration_seconds"),
             snapshot_bytes: metrics::gauge!("sessile_snapshot_size_bytes"),
             snapshot_last_success: metrics::gauge!("sessile_snapshot_last_success_timestamp_seconds"),
-            snapshot_failures: metrics::counter!("sessile_snapshot_failures_total"),
+            snapshot_failures: ["other", "no_space"]
+                .map(|reason| metrics::counter!("sessile_snapshot_failures_total", "reason" => reason)),
+            snapshots_quarantined: metrics::counter!("sessile_snapshots_quarantined_total"),
             journal_seconds: metrics::histogram!("sessile_journal_write_duration_seconds"),
             journal_bytes: metrics::gauge!("sessile_journal_size_bytes"),
             journal_failures: metrics::counter!("sessile_journal_failures_total"),
@@ -181,6 +184,12 @@ impl Telemetry {
             restore_degraded: metrics::gauge!("sessile_restore_degraded"),
             owner_mismatch: metrics::counter!("sessile_owner_mismatch_total"),
         }
+    }
+
+    /// Counts a snapshot that was not written.
+    pub(crate) fn snapshot_failed(&self, no_space: bool) {
+        let [other, full] = &self.snapshot_failures;
+        if no_space { full } else { other }.increment(1);
     }
 
     /// Counts one operation.
@@ -275,7 +284,8 @@ fn describe() {
         Unit::Seconds,
         "When the last snapshot was written."
     );
-    describe_counter!("sessile_snapshot_failures_total", "Snapshots that could not be written.");
+    describe_counter!("sessile_snapshot_failures_total", "Snapshots that could not be written, by reason.");
+    describe_counter!("sessile_snapshots_quarantined_total", "Damaged snapshots put aside into `quarantine/`.");
     describe_histogram!(
         "sessile_journal_write_duration_seconds",
         Unit::Seconds,

@@ -6,8 +6,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top down. A module may name those below it and itself.
-const LAYERS: [&[&str]; 8] =
-    [&["proofs"], &["mcp"], &["service", "files"], &["owner"], &["session"], &["actor"], &["snapshot"], &["state"]];
+const LAYERS: [&[&str]; 9] = [
+    &["proofs"],
+    &["fuzzing"],
+    &["mcp"],
+    &["service", "files"],
+    &["owner"],
+    &["session"],
+    &["actor"],
+    &["snapshot"],
+    &["state"],
+];
 const LEAVES: [&str; 7] = ["config", "error", "id", "keys", "principal", "telemetry", "time"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -8,6 +8,8 @@ mod cli;
 mod commands;
 mod edge;
 mod failure;
+#[cfg(test)]
+mod foreign;
 mod health;
 mod http;
 mod load;

@@ -62,6 +62,8 @@ pub(crate) struct ServeOptions {
     pub(crate) snapshot_every: Duration,
     /// When a change is on disk.
     pub(crate) durability: Durability,
+    /// How long snapshots are kept beyond the newest few.
+    pub(crate) keep_for: Option<Duration>,
     /// Encoding of snapshots.
     pub(crate) format: Format,
     /// Whether snapshots are compressed.
@@ -135,6 +137,7 @@ impl ServeOptions {
             snapshots: from.one("snapshots", parse::path).unwrap_or_else(|| DEFAULT_SNAPSHOTS.into()),
             snapshot_every: from.one("snapshot-every", parse::time).unwrap_or(DEFAULT_SNAPSHOT_EVERY),
             durability: durability(&mut from),
+            keep_for: from.one("keep-for", parse::time),
             format: from.one("format", parse::choice(FORMATS)).unwrap_or(Format::Bincode),
             compress: from.one("compress", parse::switch).unwrap_or_default(),
             keys: keys::read(&mut from),

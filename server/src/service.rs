@@ -40,6 +40,7 @@ pub(crate) async fn start(options: &ServeOptions) -> Result<Sessions, Failure> {
         .at_capacity(options.at_capacity)
         .snapshots(&options.snapshots)
         .snapshot_every(options.snapshot_every)
+        .keep_for(options.keep_for)
         .format(options.format)
         .durability(options.durability)
         .compress(options.compress)

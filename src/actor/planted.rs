@@ -136,6 +136,16 @@ impl Core {
     }
 }
 
+/// What the registry's order comes from.
+#[cfg(not(test))]
+pub(crate) type Order = std::hash::RandomState;
+
+/// The order of a registry that is about to be made.
+#[cfg(not(test))]
+pub(crate) fn order() -> Order {
+    Order::new()
+}
+
 /// The file system of a service that is about to start.
 #[cfg(not(test))]
 pub(crate) fn disk() -> std::sync::Arc<dyn crate::snapshot::FileLayer> {
@@ -143,10 +153,11 @@ pub(crate) fn disk() -> std::sync::Arc<dyn crate::snapshot::FileLayer> {
 }
 
 #[cfg(test)]
-pub(crate) use planting::{DISK, FROM_THE_START, Planted, disk};
+pub(crate) use planting::{DISK, FROM_THE_START, Order, Planted, disk, order};
 
 #[cfg(test)]
 mod planting {
+    use std::hash::{BuildHasher, DefaultHasher, RandomState};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -162,6 +173,23 @@ mod planting {
         /// The file system of services that are started inside this scope. They work on files in their own tasks, so that
         /// on a runtime of one thread with paused time everything happens in one order.
         pub(crate) static DISK: Arc<dyn FileLayer>;
+    }
+
+    /// What the registry's order comes from: on a disk of a service's own it is the same each time.
+    #[derive(Clone)]
+    pub(crate) struct Order(Option<RandomState>);
+
+    impl BuildHasher for Order {
+        type Hasher = DefaultHasher;
+
+        fn build_hasher(&self) -> DefaultHasher {
+            self.0.as_ref().map_or_else(DefaultHasher::new, BuildHasher::build_hasher)
+        }
+    }
+
+    /// The order of a registry that is about to be made.
+    pub(crate) fn order() -> Order {
+        Order(DISK.try_with(|_| ()).is_err().then(RandomState::new))
     }
 
     /// The file system of a service that is about to start.
@@ -216,7 +244,7 @@ mod planting {
             &self,
             work: impl FnOnce() -> T + Send + 'static,
         ) -> Result<T, JoinError> {
-            if self.planted.in_order { Ok(work()) } else { tokio::task::spawn_blocking(work).await }
+            if self.in_order() { Ok(work()) } else { tokio::task::spawn_blocking(work).await }
         }
 
         /// Whether work on files is done in the task that asks for it.

@@ -1,11 +1,12 @@
 //! Id to slot: the table of all sessions.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
+use super::planted::{self, Order};
 use super::slot::Slot;
 use crate::id::{SessionDigest, SessionKey};
 
@@ -15,12 +16,12 @@ pub(crate) const SHARDS: usize = 1_024;
 
 /// All slots of one service. No guard of the map ever leaves this file.
 pub(crate) struct Registry {
-    slots: DashMap<SessionKey, Arc<Slot>, RandomState>,
+    slots: DashMap<SessionKey, Arc<Slot>, Order>,
 }
 
 impl Registry {
     pub(crate) fn new() -> Self {
-        Self { slots: DashMap::with_hasher_and_shard_amount(RandomState::new(), SHARDS) }
+        Self { slots: DashMap::with_hasher_and_shard_amount(planted::order(), SHARDS) }
     }
 
     /// The slot of this very digest: equal keys of different digests do not meet.

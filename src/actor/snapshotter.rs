@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::core::Core;
 use super::image;
 use crate::config::SnapshotOptions;
-use crate::snapshot::{Folder, Writer};
-use crate::time::Timestamp;
+use crate::snapshot::{Folder, WriteError, Writer};
+use crate::time::{Timestamp, micros};
 
 /// After the first change a snapshot follows so soon, on a disk that takes one in under a tenth of it.
 const SOON: Duration = Duration::from_secs(1);
@@ -208,7 +208,7 @@ async fn take(core: &Arc<Core>, state: &mut State) -> Answer {
         None => None,
         Some(journal) => match journal.rotate().await {
             Some(Ok(number)) => Some(number),
-            Some(Err(error)) => return Err(failed(core, started.elapsed(), error.into())),
+            Some(Err(error)) => return Err(failed(core, started.elapsed(), error.is_no_space(), error.into())),
             None => return Err(SnapshotError::Stopped),
         },
     };
@@ -219,10 +219,12 @@ async fn take(core: &Arc<Core>, state: &mut State) -> Answer {
             Some(number) => folder.write_as(number, format, taken_at, fill),
             None => folder.write(format, taken_at, fill),
         }?;
-        if let Err(error) = folder.retain(options.generations) {
+        let since = options.keep_for.map(|keep_for| taken_at.saturating_sub(micros(keep_for)));
+        if let Err(error) = folder.retain(options.generations, since) {
             tracing::warn!(%error, "an old snapshot could not be removed");
         }
-        Ok::<_, crate::snapshot::WriteError>(written)
+        put_aside(&writing, &folder);
+        Ok::<_, WriteError>(written)
     };
     let written = core.blocking(work).await;
     let took = started.elapsed();
@@ -240,15 +242,36 @@ async fn take(core: &Arc<Core>, state: &mut State) -> Answer {
             tracing::debug!(bytes = written.bytes, sessions, millis = took.as_millis() as u64, "snapshot written");
             Ok(SnapshotReport { path: written.path, bytes: written.bytes, sessions, tombstones, taken_at, took })
         }
-        Ok(Err(error)) => Err(failed(core, took, error.into())),
-        Err(error) => Err(failed(core, took, error.into())),
+        Ok(Err(error)) => Err(failed(core, took, error.is_no_space(), error.into())),
+        Err(error) => Err(failed(core, took, false, error.into())),
     }
 }
 
-fn failed(core: &Core, took: Duration, error: Box<dyn std::error::Error + Send + Sync>) -> SnapshotError {
+/// Moves what the restore passed over out of the way, now that something later is durable.
+fn put_aside(core: &Core, folder: &Folder) {
+    match folder.quarantine() {
+        Ok(moved) => {
+            core.telemetry.snapshots_quarantined.increment(moved.len() as u64);
+            for path in moved {
+                tracing::warn!(path = %path.display(), "a damaged snapshot was put aside");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "a damaged snapshot could not be put aside; it is tried again"),
+    }
+}
+
+fn failed(
+    core: &Core,
+    took: Duration,
+    no_space: bool,
+    error: Box<dyn std::error::Error + Send + Sync>,
+) -> SnapshotError {
+    if no_space {
+        tracing::error!("no space is left for a snapshot; make room, the next one is tried as usual");
+    }
     // What the failed one was to hold is still to be written.
     core.changes.put_back();
-    core.telemetry.snapshot_failures.increment(1);
+    core.telemetry.snapshot_failed(no_space);
     core.telemetry.observe(crate::telemetry::Operation::Snapshot, crate::telemetry::Outcome::Failed, took);
     SnapshotError::Write(error)
 }

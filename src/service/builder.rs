@@ -23,6 +23,7 @@ pub struct Builder {
     pub(super) format: Format,
     pub(super) snapshot_every: Option<Duration>,
     pub(super) generations: Option<usize>,
+    pub(super) keep_for: Option<Duration>,
     pub(super) start_empty: bool,
     pub(super) durability: Durability,
     pub(super) clock: Option<Clock>,
@@ -99,6 +100,9 @@ impl Builder {
         /// When an acknowledged change is on disk; anything but the default needs [`Builder::snapshots`]. Default
         /// [`Durability::Snapshot`].
         durability: Durability => durability;
+        /// How long snapshots are kept beyond the newest [`Builder::generations`], at most 1,000 of them; `None`, the default,
+        /// for not at all.
+        keep_for: Option<Duration> => keep_for;
         /// Whether to start empty when the folder holds files and none of them can be used. Nothing is deleted.
         start_empty: bool => start_empty;
         /// Whether snapshots and exports are compressed. Default false; compressed files are read either way.
@@ -164,7 +168,7 @@ impl Builder {
         self
     }
 
-    /// Snapshots kept. Default 3.
+    /// Snapshots kept, whatever their age. Default 3.
     pub fn generations(mut self, generations: usize) -> Self {
         self.generations = Some(generations);
         self
@@ -222,6 +226,7 @@ impl Builder {
             format: self.format,
             every: self.snapshot_every.unwrap_or(DEFAULT_SNAPSHOT_EVERY),
             generations: self.generations.unwrap_or(DEFAULT_GENERATIONS),
+            keep_for: self.keep_for,
             start_empty: self.start_empty,
             durability: self.durability,
         });

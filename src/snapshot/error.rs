@@ -117,6 +117,14 @@ pub(crate) enum WriteError {
     },
 }
 
+impl WriteError {
+    /// Whether there was no space: what an operator can mend, and what a later write finds mended.
+    pub(crate) fn is_no_space(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+}
+
 impl From<io::Error> for WriteError {
     fn from(source: io::Error) -> Self {
         Self::Io { step: "write the file", source }

@@ -2,11 +2,12 @@
 
 mod journals;
 mod names;
+mod quarantine;
 mod restore;
 mod retain;
 pub(super) mod write;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,9 @@ use names::Name;
 pub(crate) use names::{GenerationFile, JournalFile};
 pub(crate) use restore::Found;
 
+/// Whole files by their paths, with the time that each was begun at where that is known.
+type Valid = BTreeMap<PathBuf, Option<u64>>;
+
 /// A folder of snapshots, locked for as long as this lives.
 pub(crate) struct Folder {
     path: PathBuf,
@@ -29,7 +33,9 @@ pub(crate) struct Folder {
     options: ReadOptions,
     wrap: Wrap,
     /// Files that this process wrote or read whole. The lock makes writing and retention take turns.
-    valid: Mutex<BTreeSet<PathBuf>>,
+    valid: Mutex<Valid>,
+    /// Files that the restore passed over, until they are put aside. Taken before `valid`.
+    damaged: Mutex<Vec<PathBuf>>,
     _lock: Lock,
 }
 
@@ -63,7 +69,15 @@ impl Folder {
             layer.remove(&stale).map_err(io("remove a file left half-written"))?;
         }
         let options = ReadOptions { entries, accept_edited: false };
-        Ok(Self { path, layer, options, wrap: Wrap::default(), valid: Mutex::default(), _lock: lock })
+        Ok(Self {
+            path,
+            layer,
+            options,
+            wrap: Wrap::default(),
+            valid: Mutex::default(),
+            damaged: Mutex::default(),
+            _lock: lock,
+        })
     }
 
     /// The same, with what its files are wrapped in and opened with.

@@ -1,5 +1,7 @@
 //! What is asked of a file system. Behind a trait, so that tests can fail and crash it.
 
+mod guard;
+
 use std::any::Any;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -74,6 +76,7 @@ impl FileLayer for StdLayer {
                 self.sync_folder(parent)?;
             }
         }
+        guard::check_link(folder)?;
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -85,7 +88,7 @@ impl FileLayer for StdLayer {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
-        let file = private(OpenOptions::new().create(true).truncate(false).write(true)).open(path)?;
+        let file = guard::open(OpenOptions::new().create(true).truncate(false).write(true), path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Box::new(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -108,12 +111,11 @@ impl FileLayer for StdLayer {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn LayerFile>> {
-        let file = private(OpenOptions::new().create_new(true).write(true)).open(path)?;
-        Ok(Box::new(file))
+        Ok(Box::new(guard::open(OpenOptions::new().create_new(true).write(true), path)?))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(File::open(path)?))
+        Ok(Box::new(guard::open(OpenOptions::new().read(true), path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -131,7 +133,7 @@ impl FileLayer for StdLayer {
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         // Elsewhere a folder cannot be opened, and its changes are as durable as they get.
-        if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+        if cfg!(unix) { guard::folder(folder)?.sync_all() } else { Ok(()) }
     }
 }
 
@@ -148,10 +150,4 @@ impl LayerFile for File {
     fn sync_data(&mut self) -> io::Result<()> {
         File::sync_data(self)
     }
-}
-
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
 }

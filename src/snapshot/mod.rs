@@ -42,7 +42,7 @@ pub(crate) use folder::{Folder, Found, GenerationFile, generations};
 pub(crate) use journal::{Chain, Cut, DeltaRecord, Frame, JournalItem, JournalWriter, Replay, TouchRecord};
 pub(crate) use layer::{FileLayer, StdLayer};
 #[cfg(test)]
-pub(crate) use layer::{LayerFile, Listed, Lock};
+pub(crate) use layer::{LayerFile, Listed, ListedKind, Lock};
 pub(crate) use reader::{Item, ReadOptions, header, lanes, read, read_on_all_cores, verify};
 pub(crate) use record::{
     AppliedRecord, EndRecord, EventRecord, EventsRecord, EventsRef, OwnerRecord, Role, SessionRecord, SessionRef,

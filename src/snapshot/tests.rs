@@ -6,6 +6,8 @@ mod faults;
 mod fixture;
 mod folder;
 mod golden;
+#[cfg(unix)]
+mod guard;
 mod journal;
 mod lanes;
 mod records;

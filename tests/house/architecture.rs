@@ -10,11 +10,14 @@ fn told(heading: &str) -> Vec<String> {
     rows.iter().flat_map(|row| row[0].split(", ")).map(|name| name.trim_matches('`').to_owned()).collect()
 }
 
-/// The direct dependencies of a package, optional ones too.
+/// The direct dependencies of a package, optional ones and those of one kind of system too.
 fn dependencies(manifest: &str) -> Vec<String> {
     let text = text(manifest);
-    let (_, section) = text.split_once("\n[dependencies]\n").unwrap();
-    let lines = section.lines().take_while(|line| !line.starts_with('['));
+    let sections = text.split("\n[").filter(|section| {
+        let (name, _) = section.split_once("]\n").unwrap_or_default();
+        name == "dependencies" || name.starts_with("target.") && name.ends_with(".dependencies")
+    });
+    let lines = sections.flat_map(str::lines);
     lines.filter_map(|line| Some(line.split_once(" = ")?.0.to_owned())).filter(|name| name != "sessile").collect()
 }
 

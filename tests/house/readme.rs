@@ -93,6 +93,7 @@ fn limits_are_the_defaults() {
         ),
         ("time between two snapshots", time(DEFAULT_SNAPSHOT_EVERY), option("snapshot_every")),
         ("snapshots kept", grouped(DEFAULT_GENERATIONS as u64), option("generations")),
+        ("time that snapshots are kept beyond those", "none".to_owned(), option("keep_for")),
         ("custom metadata of a session", bytes(MAX_CUSTOM_BYTES), fixed()),
         ("a name, label, user agent, origin or tag", bytes(MAX_TEXT_BYTES), fixed()),
         ("tags of a session", grouped(MAX_TAGS), fixed()),

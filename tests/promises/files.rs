@@ -232,14 +232,16 @@ async fn damage_in_the_newest_falls_back_and_damage_in_all_refuses() {
             assert_eq!(report.file.as_deref(), Some(first.as_path()));
             assert_eq!(report.skipped.iter().map(|(path, _)| path).collect::<Vec<_>>(), [&second]);
             assert_eq!(value(&service).await, Some(1), "{format:?} {what}");
-            // It is neither overwritten, nor counted, nor removed.
+            assert_eq!(fs::read(&second).unwrap(), damaged, "before anything later is durable it stays where it is");
+            // Then it is put aside: neither overwritten, nor counted, nor removed.
             for number in 10..14_u64 {
                 bucket(&service).await.set("n", &number).await.unwrap();
                 service.snapshot().await.unwrap();
             }
             drop(service);
-            assert_eq!(fs::read(&second).unwrap(), damaged, "{format:?} {what}");
-            assert_eq!(generations(folder.path()).len(), 4);
+            let aside = folder.path().join("quarantine").join(second.file_name().unwrap());
+            assert_eq!(fs::read(&aside).unwrap(), damaged, "{format:?} {what}");
+            assert_eq!(generations(folder.path()).len(), 3);
             let service = start(folder.path(), format).await;
             assert_eq!((value(&service).await, service.restored().degraded()), (Some(13), false));
             drop(service);

@@ -196,7 +196,7 @@ async fn snapshots_restores_and_imports_are_counted() {
     fs::write(&folder, "in the way").unwrap();
     service.snapshot().await.unwrap_err();
     let moved = metrics.moved();
-    assert_eq!(shown(&moved, "sessile_snapshot_failures_total{}"), 1.0);
+    assert_eq!(shown(&moved, "sessile_snapshot_failures_total{reason=other}"), 1.0);
     assert_eq!(shown(&moved, "sessile_operations_total{operation=snapshot,outcome=failed}"), 1.0);
     assert_eq!(shown(&moved, "sessile_snapshot_last_success_timestamp_seconds{}"), 0.0, "not touched by a failure");
     fs::remove_file(&folder).unwrap();
@@ -264,6 +264,7 @@ async fn labels_are_bounded_and_name_nobody() {
         "snapshot_size_bytes",
         "snapshot_last_success_timestamp_seconds",
         "snapshot_failures_total",
+        "snapshots_quarantined_total",
         "restore_degraded",
         "owner_mismatch_total",
         "build_info",

@@ -36,6 +36,9 @@ pub(crate) struct ServeArgs {
     /// Time between two writes of the journal, which a crash may lose; for journal alone [default: 1s].
     #[arg(long, value_name = "TIME")]
     flush_every: Option<String>,
+    /// Keeps snapshots of that age, at most 1000, besides the newest 3 [default: those 3 alone].
+    #[arg(long, value_name = "TIME")]
+    keep_for: Option<String>,
     /// Format of snapshots: bincode or json [default: bincode].
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
@@ -108,6 +111,7 @@ impl ServeArgs {
             ("snapshot-every", one(self.snapshot_every)),
             ("durability", one(self.durability)),
             ("flush-every", one(self.flush_every)),
+            ("keep-for", one(self.keep_for)),
             ("format", one(self.format)),
             ("compress", one(self.compress)),
             ("key-file", one(self.key_file)),

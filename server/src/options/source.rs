@@ -22,6 +22,7 @@ pub(crate) const NAMES: &[&str] = &[
     "format",
     "idle-timeout",
     "key-file",
+    "keep-for",
     "log",
     "max-body-bytes",
     "max-connections",

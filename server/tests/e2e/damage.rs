@@ -93,14 +93,15 @@ fn one_damaged_file_means_the_generation_before_it_and_a_server_that_says_degrad
             assert!(ready.body.contains("degraded"), "{context}: {}", ready.body);
             assert_eq!(server.metrics().value("sessile_restore_degraded"), 1.0, "{context}");
             assert_eq!(round(&server), newest - 1, "{context}");
-            // More generations than are kept: the damaged one is neither counted nor removed nor overwritten.
+            // More generations than are kept: the damaged one is put aside, neither removed nor overwritten.
             for number in 100..104 {
                 Raw::connect(&server, Era::Modern, None).set(&Value::Null, "round", json!(number));
                 server.snapshot();
             }
             server.stop();
-            assert_eq!(fs::read(&file).unwrap(), damaged, "{context}");
-            assert_eq!(state_files::generations(&server.snapshots()).len(), 4, "{context}");
+            let aside = server.snapshots().join("quarantine").join(file.file_name().unwrap());
+            assert_eq!(fs::read(aside).unwrap(), damaged, "{context}");
+            assert_eq!(state_files::generations(&server.snapshots()).len(), 3, "{context}");
             server.start_again();
             assert_eq!(round(&server), 103, "{context}");
             assert_eq!(server.get("/readyz").body, "ready\n", "{context}: the newest is whole again");

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::{Caller, Era, Raw, Scrape, Server, skip, tokens};
 
 /// Each with its type.
-const PROMISED: [(&str, &str); 19] = [
+const PROMISED: [(&str, &str); 20] = [
     ("sessile_sessions_active", "gauge"),
     ("sessile_sessions_created_total", "counter"),
     ("sessile_sessions_ended_total", "counter"),
@@ -26,6 +26,7 @@ const PROMISED: [(&str, &str); 19] = [
     ("sessile_snapshot_size_bytes", "gauge"),
     ("sessile_snapshot_last_success_timestamp_seconds", "gauge"),
     ("sessile_snapshot_failures_total", "counter"),
+    ("sessile_snapshots_quarantined_total", "counter"),
     ("sessile_restore_degraded", "gauge"),
     ("sessile_owner_mismatch_total", "counter"),
     ("sessile_build_info", "gauge"),
@@ -95,7 +96,7 @@ fn every_promised_metric_is_there_and_moves_and_tells_nothing_of_callers() {
     let mark = server.log().mark();
     server.signal("-USR1");
     server.log().wait(mark, |line| line.contains("ERROR") && line.contains("snapshot"));
-    assert!(server.metrics().value("sessile_snapshot_failures_total") >= 1.0);
+    assert!(server.metrics().value("sessile_snapshot_failures_total{reason=\"other\"}") >= 1.0);
 }
 
 /// Does something of everything.

@@ -26,13 +26,13 @@ impl Write for Lines {
 }
 
 /// A recording that goes on until it is taken; one at a time.
-pub(super) struct Recording(#[expect(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
+pub(in crate::proofs) struct Recording(#[expect(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
 
 /// Records from now on, spans with their fields too.
 ///
 /// For the whole process: with a subscriber of one thread alone, whether an event is seen would depend on which test
 /// came to it first. So what other tests log meanwhile is read, too.
-pub(super) fn record() -> Recording {
+pub(in crate::proofs) fn record() -> Recording {
     static ONCE: Once = Once::new();
     let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     ONCE.call_once(|| {
@@ -47,7 +47,7 @@ pub(super) fn record() -> Recording {
 
 impl Recording {
     /// All that was logged.
-    pub(super) fn take(self) -> Vec<u8> {
+    pub(in crate::proofs) fn take(self) -> Vec<u8> {
         std::mem::take(&mut LINES.lock().unwrap())
     }
 }

@@ -1,7 +1,7 @@
 //! No credential leaks: planted ids, principals, keys and values are searched in logs, metrics, errors and files; in files
 //! that are sealed nothing at all is found.
 
-mod log;
+pub(super) mod log;
 mod needles;
 
 use std::error::Error;

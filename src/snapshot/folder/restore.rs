@@ -26,11 +26,12 @@ impl Folder {
         mut take: impl FnMut(&GenerationFile) -> Result<T, FileError>,
     ) -> Result<Found<T>, RestoreError> {
         let files = self.generations().map_err(|source| RestoreError::Io { path: self.path.clone(), source })?;
-        let mut skipped = Vec::new();
+        let mut skipped: Vec<(GenerationFile, FileError)> = Vec::new();
         for file in files {
             match take(&file) {
                 Ok(taken) => {
-                    self.valid.lock().insert(file.path.clone());
+                    *self.damaged.lock() = skipped.iter().map(|(damaged, _)| damaged.path.clone()).collect();
+                    self.valid.lock().insert(file.path.clone(), None);
                     return Ok(Found { file: Some((file, taken)), skipped });
                 }
                 Err(FileError::NewerVersion { found, supported }) => {

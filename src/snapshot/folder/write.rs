@@ -63,7 +63,7 @@ impl Folder {
             drop(self.layer.remove(&half));
         })?;
         self.layer.sync_folder(&self.path).map_err(io("sync the folder"))?;
-        valid.insert(file.path.clone());
+        valid.insert(file.path.clone(), Some(created_at));
         Ok(Written { path: file.path, bytes: summary.bytes, summary })
     }
 
@@ -73,7 +73,12 @@ impl Folder {
         header: FileHeader,
         fill: impl FnOnce(&mut Writer<'_>) -> Result<(), WriteError>,
     ) -> Result<Summary, WriteError> {
-        let file = self.layer.create(half).map_err(io("create the file"))?;
+        let created = self.layer.create(half).or_else(|error| match error.kind() {
+            // A write that failed before could not remove what it began. The folder's lock is held, so nobody is at it.
+            io::ErrorKind::AlreadyExists => self.layer.remove(half).and_then(|()| self.layer.create(half)),
+            _ => Err(error),
+        });
+        let file = created.map_err(io("create the file"))?;
         let mut output = BufWriter::with_capacity(BUFFER_BYTES, file);
         let summary = wrapped(&mut output, &self.wrap, |output| {
             let mut writer = Writer::new(output, header, self.options.entries)?;

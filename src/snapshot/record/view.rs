@@ -3,7 +3,10 @@
 mod events;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -11,6 +14,7 @@ use super::entries::{EntriesCodec, EntryRecord};
 use super::v1::{EndRecord, OwnerRecord, Role, SlidingRecord, TombstoneRecord};
 use super::v2::{AppliedRecord, SessionRecord};
 use super::{SessionRef, check, text};
+use crate::config::{MAX_ENTRIES, MAX_TAGS};
 
 pub(in crate::snapshot) use events::EventsView;
 
@@ -55,12 +59,13 @@ pub(in crate::snapshot) struct SessionView {
     user_agent: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "at_most::<_, _, MOST_TAGS>", skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     custom: Option<Box<RawValue>>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     attachment: Option<Box<RawValue>>,
+    #[serde(deserialize_with = "at_most::<_, _, MOST_ENTRIES>")]
     entries: Vec<EntryRecord>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     idempotency: Vec<AppliedView>,
@@ -80,6 +85,10 @@ struct AppliedView {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     value: Option<Box<RawValue>>,
 }
+
+const MOST_TAGS: usize = MAX_TAGS as usize;
+/// The greatest cap on entries that a service takes.
+const MOST_ENTRIES: usize = MAX_ENTRIES as usize;
 
 impl SessionView {
     /// Spells a session out.
@@ -194,6 +203,32 @@ impl From<TombstoneView> for TombstoneRecord {
 
 pub(super) fn raw(text: Option<String>) -> Result<Option<Box<RawValue>>, String> {
     text.map(|text| RawValue::from_string(text).map_err(|error| error.to_string())).transpose()
+}
+
+/// Reads a list that is no longer than it may be: each element takes more memory than text.
+fn at_most<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MOST: usize>(from: D) -> Result<Vec<T>, D::Error> {
+    struct List<T, const MOST: usize>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for List<T, MOST> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {MOST} elements")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Vec<T>, A::Error> {
+            let mut list = Vec::new();
+            while let Some(element) = from.next_element()? {
+                if list.len() == MOST {
+                    return Err(A::Error::invalid_length(MOST + 1, &self));
+                }
+                list.push(element);
+            }
+            Ok(list)
+        }
+    }
+
+    from.deserialize_seq(List::<T, MOST>(PhantomData))
 }
 
 /// Reads a member that is there: its `null` is a value.

@@ -132,7 +132,7 @@ fn life(path: &Path, layer: Arc<dyn FileLayer>, format: Format) -> (u64, bool) {
                     well = false;
                 }
             }
-            well &= folder.retain(1).is_ok();
+            well &= folder.retain(1, None).is_ok();
         }
         well.then_some(())
     };
@@ -245,6 +245,6 @@ fn each_step_is_durable_before_the_next_one_depends_on_it() {
         assert_eq!(*steps.made.lock(), ["list", "create", "write", "sync", "rename", "sync folder"]);
     }
     steps.made.lock().clear();
-    folder.retain(1).unwrap();
+    folder.retain(1, None).unwrap();
     assert_eq!(*steps.made.lock(), ["list", "remove", "list", "sync folder"]);
 }

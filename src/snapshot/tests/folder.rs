@@ -97,12 +97,12 @@ fn damage_falls_back_and_is_never_removed_or_overwritten() {
     let damaged = fs::read(&written[4].path).unwrap();
     let sixth = write(&folder, Format::Bincode, 6);
     assert_eq!(sixth.summary.header.generation, 6);
-    let removed: Vec<_> = folder.retain(2).unwrap().iter().map(|file| file.number).collect();
+    let removed: Vec<_> = folder.retain(2, None).unwrap().iter().map(|file| file.number).collect();
     assert_eq!(removed, [1, 2]);
     assert_eq!(numbers(&folder), [6, 5, 4, 3]);
     assert_eq!(fs::read(&written[4].path).unwrap(), damaged);
-    assert!(folder.retain(2).unwrap().is_empty());
-    assert_eq!(folder.retain(0).unwrap().len(), 1, "one generation stays at least");
+    assert!(folder.retain(2, None).unwrap().is_empty());
+    assert_eq!(folder.retain(0, None).unwrap().len(), 1, "one generation stays at least");
     assert_eq!(numbers(&folder), [6, 5, 4]);
 }
 
@@ -133,7 +133,7 @@ fn a_newer_version_stops_the_restore_unless_a_newer_file_is_valid() {
     // It is not removed by retention either.
     let folder = open(root.path()).unwrap();
     write(&folder, Format::Json, 4);
-    assert_eq!(folder.retain(1).unwrap().len(), 1);
+    assert_eq!(folder.retain(1, None).unwrap().len(), 1);
     assert_eq!(numbers(&folder), [4, 3, 2]);
 }
 
@@ -229,4 +229,64 @@ fn permissions(path: &Path) -> u32 {
 fn set_permissions(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn generations_are_kept_by_number_and_by_age() {
+    let root = tempfile::tempdir().unwrap();
+    let written = |folder: &Folder, times: &[u64]| {
+        times.iter().for_each(|at| drop(folder.write(Format::Bincode, *at, |_| Ok(())).unwrap()));
+    };
+    let folder = open(root.path()).unwrap();
+    written(&folder, &[10, 20, 30, 40, 50]);
+    assert!(folder.retain(2, Some(10)).unwrap().is_empty(), "all are young enough");
+    folder.retain(2, Some(25)).unwrap();
+    assert_eq!(numbers(&folder), [5, 4, 3]);
+    // The newest stay, however old they are.
+    folder.retain(2, Some(1_000)).unwrap();
+    assert_eq!(numbers(&folder), [5, 4]);
+    // Another process asks the files themselves.
+    drop(folder);
+    let folder = open(root.path()).unwrap();
+    newest(&folder);
+    written(&folder, &[60]);
+    folder.retain(1, Some(50)).unwrap();
+    assert_eq!(numbers(&folder), [6, 5]);
+    folder.retain(1, None).unwrap();
+    assert_eq!(numbers(&folder), [6]);
+}
+
+#[test]
+fn what_is_put_aside_takes_nobodys_name() {
+    let root = tempfile::tempdir().unwrap();
+    let names = || {
+        let listed = fs::read_dir(root.path().join("quarantine")).unwrap();
+        let mut names: Vec<_> = listed.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let folder = open(root.path()).unwrap();
+    write(&folder, Format::Json, 1);
+    let second = write(&folder, Format::Json, 2).path;
+    drop(folder);
+    damage(&second);
+    let damaged = fs::read(&second).unwrap();
+    for round in 1..=2 {
+        let folder = open(root.path()).unwrap();
+        assert_eq!(newest(&folder).skipped.len(), 1);
+        assert!(folder.quarantine().unwrap().is_empty(), "nothing later was written");
+        write(&folder, Format::Json, 3);
+        assert_eq!(folder.quarantine().unwrap().len(), 1);
+        assert!(folder.quarantine().unwrap().is_empty() && !second.exists());
+        assert_eq!(names().len(), round);
+        // Its operator puts the same one back, and takes away what came after it.
+        numbers(&folder).into_iter().filter(|number| *number > 2).for_each(|number| {
+            fs::remove_file(root.path().join(format!("snapshot-{number:020}.json"))).unwrap();
+        });
+        fs::write(&second, &damaged).unwrap();
+    }
+    assert_eq!(names(), ["snapshot-00000000000000000002.json", "snapshot-00000000000000000002.json.1"]);
+    for name in names() {
+        assert_eq!(fs::read(root.path().join("quarantine").join(name)).unwrap(), damaged);
+    }
 }

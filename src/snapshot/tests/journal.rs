@@ -171,7 +171,7 @@ fn journals_go_with_the_snapshots_that_they_go_on_from() {
         let number = folder.next_generation().unwrap();
         drop(folder.begin_journal(number, number, NOW).unwrap());
         folder.write_as(number, FORMATS[0], NOW, |_| Ok(())).unwrap();
-        folder.retain(2).unwrap();
+        folder.retain(2, None).unwrap();
     }
     let kept: Vec<_> = folder.journals().unwrap().iter().map(|file| file.generation).collect();
     assert_eq!(kept, [3, 4]);

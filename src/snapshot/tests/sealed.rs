@@ -101,10 +101,10 @@ fn retention_neither_counts_nor_removes_what_it_cannot_open() {
     let path = root.path();
     let foreign: Vec<_> = (0..2).map(|_| write(&folder(path, &keys("b")), Format::Bincode)).collect();
     let own: Vec<_> = (0..4).map(|_| write(&folder(path, &keys("a")), Format::Bincode)).collect();
-    let removed = folder(path, &keys("a")).retain(2).unwrap();
+    let removed = folder(path, &keys("a")).retain(2, None).unwrap();
     assert_eq!(removed.iter().map(|file| &file.path).collect::<Vec<_>>(), [&own[0], &own[1]]);
     assert!(foreign.iter().all(|path| path.exists()));
-    assert!(folder(path, &Wrap::default()).retain(1).unwrap().is_empty());
+    assert!(folder(path, &Wrap::default()).retain(1, None).unwrap().is_empty());
     assert_eq!(contents(path).len(), 4 + 1, "generations and lock");
 }
 

@@ -3,6 +3,7 @@
 mod arguments;
 mod changes;
 mod checker;
+mod foreign;
 mod once;
 mod owners;
 mod read;

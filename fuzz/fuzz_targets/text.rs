@@ -1,0 +1,10 @@
+//! Ids, kinds, cursors and values.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sessile::fuzzing;
+
+fuzz_target!(|text: &str| {
+    let _ = fuzzing::text(text);
+});

@@ -1,0 +1,120 @@
+//! Readers of foreign bytes say what is wrong and nothing else: no panic, whatever lies behind a checksum.
+
+use std::collections::BTreeMap;
+
+use super::proving::{Verdict, caught, holds, quiet_panics, silently};
+use super::random::Random;
+use crate::fuzzing::{self, mutate};
+
+const BINARY: &[u8] = include_bytes!("../../snapshots/golden/v1.bin");
+const READABLE: &[u8] = include_bytes!("../../snapshots/golden/v1.json");
+
+/// Texts that are right: ids of all kinds, kinds, a cursor, values.
+const TEXTS: [&str; 8] = [
+    "cart_0123456789abcdefghjkmnpqrstvwx",
+    "cart_0123",
+    "a-kind",
+    "0000018bcfe5680000000000000000000000000000000001",
+    "{\"a\":[1,-0.5e3,\"\\u00e9\\n\",{\"b\":null}],\"c\":true}",
+    "[[[[[[[[[[[[1]]]]]]]]]]]]",
+    "123456789012345678901234567890.5",
+    "\"text\"",
+];
+const PATCHES: [&str; 4] = [
+    "[{\"op\":\"add\",\"path\":\"/a/-\",\"value\":1},{\"op\":\"move\",\"from\":\"/b\",\"path\":\"/a/0\"},{\"op\":\"test\",\"path\":\"\",\"value\":{}}]\n{\"a\":[1,2],\"b\":{\"c\":1}}",
+    "[{\"op\":\"copy\",\"from\":\"/a\",\"path\":\"/a/x\"},{\"op\":\"remove\",\"path\":\"/b/c~1d\"},{\"op\":\"replace\",\"path\":\"/a\",\"value\":[]}]\n{\"a\":{\"x\":1},\"b\":{\"c/d\":1}}",
+    "{\"a\":{\"b\":null,\"c\":[1]},\"d\":null}\n{\"a\":{\"b\":1},\"d\":2}",
+    "[{\"op\":\"copy\",\"from\":\"\",\"path\":\"/a\"},{\"op\":\"copy\",\"from\":\"\",\"path\":\"/b\"}]\n{\"k\":\"text\"}",
+];
+
+type Door = fn(&[u8]) -> Result<(), String>;
+
+/// Feeds a door with what is almost right; how much was taken, and how many ways of being wrong were told apart.
+fn fed(seed: u64, door: Door, right: &[Vec<u8>], inputs: u64) -> Verdict {
+    quiet_panics();
+    let mut told: BTreeMap<String, u64> = BTreeMap::new();
+    let (mut taken, mut random) = (0, Random(seed));
+    for number in 0..inputs {
+        let input = mutate(&right[(number % right.len() as u64) as usize], &mut random);
+        match silently(|| door(&input)) {
+            Err(_) => return Err(format!("input {number} panics: {input:?}")),
+            Ok(Ok(())) => taken += 1,
+            Ok(Err(error)) => {
+                let kind: String = error.chars().filter(|letter| !letter.is_ascii_digit()).take(60).collect();
+                *told.entry(kind).or_default() += 1;
+            }
+        }
+    }
+    if taken == 0 || taken == inputs {
+        return Err(format!("{taken} of {inputs} were taken: this tells nothing"));
+    }
+    Ok(format!("{inputs} inputs, {taken} taken, {} kinds of refusal", told.len()))
+}
+
+fn text(bytes: &[u8]) -> Result<(), String> {
+    fuzzing::text(&String::from_utf8_lossy(bytes))
+}
+
+fn patch(bytes: &[u8]) -> Result<(), String> {
+    fuzzing::patch(&String::from_utf8_lossy(bytes))
+}
+
+/// The entries of the golden file's sessions, and an empty buffer.
+fn packed() -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    let options = crate::snapshot::ReadOptions { entries: crate::snapshot::entries_codec(), accept_edited: false };
+    crate::snapshot::read(&mut &*BINARY, &options, &mut |item| {
+        if let crate::snapshot::Item::Session(record) = item {
+            all.push(record.entries.to_vec());
+        }
+        Ok(())
+    })
+    .unwrap();
+    all
+}
+
+fn all(texts: &[&str]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+#[test]
+fn files_in_the_binary_format() {
+    holds(|seed| fed(seed, |bytes| fuzzing::file(bytes, false), &[BINARY.to_vec()], 400_000));
+}
+
+#[test]
+fn files_in_the_readable_format() {
+    holds(|seed| fed(seed, |bytes| fuzzing::file(bytes, false), &[READABLE.to_vec()], 200_000));
+}
+
+#[test]
+fn files_that_were_edited() {
+    holds(|seed| fed(seed, |bytes| fuzzing::file(bytes, true), &[READABLE.to_vec(), BINARY.to_vec()], 200_000));
+}
+
+#[test]
+fn packed_entries() {
+    holds(|seed| fed(seed, fuzzing::packed, &packed(), 1_000_000));
+}
+
+#[test]
+fn texts() {
+    holds(|seed| fed(seed, text, &all(&TEXTS), 1_000_000));
+}
+
+#[test]
+fn patches() {
+    holds(|seed| fed(seed, patch, &all(&PATCHES), 300_000));
+}
+
+#[test]
+fn a_reader_that_believes_a_length_is_caught() {
+    // As a block would be read by somebody who trusts what has a checksum.
+    let trusting: Door = |bytes| {
+        let length = bytes.get(16..20).ok_or("short")?.try_into().map(u32::from_le_bytes).unwrap() as usize;
+        let payload = bytes.get(28..28 + length).ok_or("short")?;
+        let name = u64::from_le_bytes(payload[21..29].try_into().unwrap()) as usize;
+        payload[29..29 + name].first().map(drop).ok_or_else(|| "empty".to_owned())
+    };
+    caught(3, |seed| fed(seed, trusting, &[BINARY.to_vec()], 100_000));
+}
