@@ -130,7 +130,8 @@ fn a_snapshot_is_these_steps() {
             world.snapshot().await.unwrap();
             tokio::time::sleep(Duration::ZERO).await;
         }
-        let steps = ["list", "create", "write", "sync", "rename", "sync folder", "list", "remove", "sync folder"];
+        let steps =
+            ["list", "create", "write", "sync", "rename", "sync folder", "list", "remove", "list", "sync folder"];
         assert_eq!(*counting.0.lock(), steps);
     });
 }

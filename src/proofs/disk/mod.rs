@@ -6,6 +6,7 @@
 //! [`plain`] reads what a restart finds; [`sweep`] cuts everywhere and compares the two.
 
 mod around;
+mod commits;
 mod conformance;
 mod faults;
 mod habits;
