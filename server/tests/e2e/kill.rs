@@ -9,7 +9,7 @@ use crate::harness::{Caller, Era, Raw, Server, rounds, with};
 
 const CLIENTS: usize = 64;
 /// Kills, unless more are asked for.
-const ROUNDS: u32 = 4;
+const ROUNDS: u32 = 10;
 
 /// Counts up a key of its own, in a session of its own or in the bucket that it shares.
 struct Counter {
