@@ -9,11 +9,13 @@
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's panic is its verdict")]
+#![expect(clippy::print_stdout, reason = "what was seen is told")]
 
 mod killed;
 mod ledger;
 mod model;
 mod round;
+mod seen;
 mod state;
 
 #[path = "../../benches/common/random.rs"]

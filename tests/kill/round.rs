@@ -11,6 +11,7 @@ use crate::killed::{self, Order};
 use crate::ledger::{self, Note, What};
 use crate::model::{Known, Model, Tally};
 use crate::random::Random;
+use crate::seen::Seen;
 use crate::state;
 
 /// The longest time from a start, or from the first moment of readiness, to the kill.
@@ -63,12 +64,12 @@ impl Proof {
             first: NUMBERS * (self.tally.kills + 1),
             planted: self.planted,
         };
-        let killed_at = self.kill(&order)?;
+        let (killed_at, seen) = self.kill(&order)?;
         self.tally.kills += 1;
         let notes = ledger::read(&order.ledger);
         // One that was killed at its very start has none.
         let _ = std::fs::remove_file(&order.ledger);
-        let since = self.may_be_lost_since(&notes, killed_at);
+        let since = self.may_be_lost_since(&notes, killed_at, seen);
         let expected = self.model.expect(&notes, since, &mut self.tally);
         let format = [Format::Bincode, Format::Json][self.random.below(2)];
         let (model, tally, random) = (&mut self.model, &mut self.tally, &mut self.random);
@@ -79,7 +80,11 @@ impl Proof {
             }
             for session in expected.sessions() {
                 let found = find(&service, session).await?;
-                expected.check(session, found, tally)?;
+                expected.check(session, found, tally).map_err(|violated| {
+                    let allowed = since.map(|since| killed_at.saturating_sub(since));
+                    let written = written(&notes).map(|at| killed_at.saturating_sub(at));
+                    format!("{violated}; allowed for {allowed:?}, last write {written:?} before the kill, {seen:?}")
+                })?;
                 model.set(session, found);
             }
             let (sessions, alive) = (service.operator().stats().sessions, model.alive().count() as u64);
@@ -90,8 +95,8 @@ impl Proof {
         })
     }
 
-    /// Kills at a random moment, of the start or of the work; when that was.
-    fn kill(&mut self, order: &Order) -> Result<Duration, String> {
+    /// Kills at a random moment, of the start or of the work; when that was, and in the midst of what.
+    fn kill(&mut self, order: &Order) -> Result<(Duration, Seen), String> {
         let (name, value) = order.variable();
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["the_process_that_is_killed", "--exact", "--nocapture"])
@@ -110,27 +115,36 @@ impl Proof {
             }
         }
         std::thread::sleep(Duration::from_micros(self.random.below(LONGEST.as_micros() as usize) as u64));
+        let seen = Seen::of(child.0.id());
         let at = ledger::now();
         child.0.kill().unwrap();
         match child.0.wait().unwrap() {
-            status if status.signal() == Some(9) => Ok(at),
+            status if status.signal() == Some(9) => Ok((at, seen)),
             status => Err(format!("the process ended before it was killed: {status}")),
         }
     }
 
     /// From when on an acknowledgement may be lost: the flush interval before the kill, and twice the longest write. What the
-    /// machine did not let the process run is none of its time. `None` where none may be.
-    fn may_be_lost_since(&mut self, notes: &[Note], killed_at: Duration) -> Option<Duration> {
+    /// machine did not let the process run is none of its time, and a write that the kill met is as long as it was under
+    /// way. `None` where none may be.
+    fn may_be_lost_since(&mut self, notes: &[Note], killed_at: Duration, seen: Seen) -> Option<Duration> {
         let Durability::Journal { flush_every } = self.durability else { return None };
         let writes = notes.iter().filter(|note| note.what == What::Wrote).map(|note| Duration::from_micros(note.value));
-        let write = writes.max().unwrap_or_default();
+        let met = written(notes).filter(|_| seen.writing).map(|last| killed_at.saturating_sub(last));
+        let write = writes.chain(met).max().unwrap_or_default();
         let beats = notes.iter().filter(|note| note.what == What::Beat).map(|note| note.at).chain([killed_at]);
         let beats: Vec<_> = beats.collect();
         let stood_still = beats.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max().unwrap_or_default();
+        let stood_still = stood_still.max(seen.waited);
         let allowed = flush_every + 2 * write + NO_WRITE + stood_still;
         self.tally.longest = self.tally.longest.max(allowed.as_millis() as u64);
         Some(killed_at.saturating_sub(allowed))
     }
+}
+
+/// When the last write was done that anybody was told of; where there was none, when the service started.
+fn written(notes: &[Note]) -> Option<Duration> {
+    notes.iter().rfind(|note| matches!(note.what, What::Wrote | What::Ready)).map(|note| note.at)
 }
 
 /// A process that is never left behind.
