@@ -5,7 +5,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Caller, Era, Official, Raw, Server};
+use crate::harness::{Caller, Era, Official, Raw, Server, rounds};
 
 /// A caller that counts up a key of its own until the server refuses or is gone.
 struct Writer {
@@ -44,10 +44,6 @@ impl Writer {
     }
 }
 
-fn rounds() -> u32 {
-    std::env::var("SESSILE_E2E_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(10)
-}
-
 #[test]
 fn sigterm_under_load_loses_no_acknowledged_write_of_any_client() {
     let mut server = Server::start(&[]);
@@ -63,7 +59,7 @@ fn sigterm_under_load_loses_no_acknowledged_write_of_any_client() {
             writers.push(Writer::new(Box::new(raw), format!("raw-{era:?}-{number}")));
         }
     }
-    for round in 0..rounds() {
+    for round in 0..rounds(10) {
         let (told, listen) = channel();
         let handles: Vec<_> = writers
             .into_iter()

@@ -1,7 +1,7 @@
 //! The promises of the running program, kept to real clients: it is started, killed, started again and read from.
 //!
 //! Each module holds one promise. Without Node, Python or promtool what needs them is skipped, loudly and counted; with
-//! `SESSILE_REQUIRE_ALL=1` that is a failure. `SESSILE_E2E_ROUNDS` says how often a loaded server is told to stop.
+//! `SESSILE_REQUIRE_ALL=1` that is a failure. `SESSILE_E2E_ROUNDS` says how often a loaded server is told to stop, or killed.
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
@@ -18,6 +18,7 @@ mod expiry;
 mod flood;
 mod forged;
 mod gate;
+mod kill;
 mod logs;
 mod metrics;
 mod once;

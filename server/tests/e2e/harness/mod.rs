@@ -21,3 +21,8 @@ pub(crate) use scrape::Scrape;
 pub(crate) use server::{Server, sessile, unix_now};
 pub(crate) use skip::skip;
 pub(crate) use wire::{Answer, Wire};
+
+/// How often a loaded server is stopped or killed: as `SESSILE_E2E_ROUNDS` says, else so often.
+pub(crate) fn rounds(usually: u32) -> u32 {
+    std::env::var("SESSILE_E2E_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(usually)
+}
