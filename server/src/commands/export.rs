@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sessile::files::{self, FileError, Newest, Verified};
 use sessile::{Format, KeyRing};
 
@@ -57,12 +57,10 @@ fn to_file(
             Source::Folder(found) => (found.path.as_ref(), found.journals.len()),
         };
         let cut = match &from {
-            Source::Folder(Newest { journal_cut: Some(cut), .. }) => {
-                let path = cut.path.display().to_string();
-                json!({ "file": path, "detail": cut.detail, "lost": cut.lost })
-            }
-            _ => Value::Null,
+            Source::File(_) => None,
+            Source::Folder(found) => found.journal_cut.as_ref(),
         };
+        let cut = cut.map(|cut| json!({ "file": cut.path.display().to_string(), "detail": cut.detail, "lost": cut.lost }));
         let (file, to) = (file.map(|file| file.display().to_string()), to.display().to_string());
         let header = header_json(&written.read.header);
         let format = format_name(format);
