@@ -141,7 +141,9 @@ impl FileError {
         match self {
             Self::Empty { .. } => "take an older file, or copy it again",
             Self::NotOurs { .. } => "give a file that the service wrote into its snapshots folder or exported",
-            Self::Journal { .. } => "inspect or verify it by itself, or export its folder, which lays it over its snapshot",
+            Self::Journal { .. } => {
+                "inspect or verify it by itself, or export its folder, which lays it over its snapshot"
+            }
             Self::Unbegun { .. } => "leave it where it is, nothing is missing",
             Self::Truncated { .. } => "take an older file, or copy it again",
             Self::Damaged { .. } => {

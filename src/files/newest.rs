@@ -97,6 +97,8 @@ pub fn newest(folder: impl AsRef<Path>, options: Options<'_>) -> Result<Newest, 
         match &found {
             // A running service has removed it meanwhile, and has newer ones.
             Err(FileError::Read { source, path }) if source.kind() == io::ErrorKind::NotFound && path != folder => {}
+            // Or its first snapshot came between two looks.
+            Err(FileError::JournalAlone { .. }) => {}
             _ => break,
         }
         found = look(folder, &options);

@@ -1,6 +1,7 @@
 //! Journals laid over the snapshot that they go on from, as a stream.
 
 use super::options::Watched;
+use crate::id::SessionDigest;
 use crate::snapshot::{Chain, Item, RecordError, Replay, SessionRecord, TombstoneRecord};
 
 /// What is read: a file with the journals that go on from it, either of which there may not be.
@@ -31,7 +32,11 @@ impl<'c, F: FnMut(Item<'_>) -> Result<(), RecordError>> Over<'c, F> {
         match item {
             Item::Session(record) => match replay.over(record) {
                 None => (self.each)(item),
-                Some(laid) => laid.map_err(RecordError)?.map_or(Ok(()), |record| self.session(&record)),
+                Some(laid) => {
+                    let tag = SessionDigest(record.digest).tag();
+                    let laid = laid.map_err(|detail| RecordError(format!("session {tag}: {detail}")))?;
+                    laid.map_or(Ok(()), |record| self.session(&record))
+                }
             },
             Item::Events(record) => {
                 self.end_sessions()?;

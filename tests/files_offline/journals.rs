@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sessile::files::{self, FileError, JournalRest, Newest, Options};
@@ -212,4 +214,69 @@ async fn journals_without_their_snapshot_are_no_state() {
     fs::remove_file(&path).unwrap();
     let error = files::newest(folder.path(), Options::default()).unwrap_err();
     assert!(matches!(error, FileError::JournalAlone { .. }) && error.is_refusal(), "{error}");
+}
+
+/// What was acknowledged before a look is found, and a write under way is never taken for damage.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beside_a_service_that_writes_nothing_is_missed_and_nothing_looks_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = SessionService::builder()
+        .snapshots(folder.path())
+        .snapshot_every(Duration::from_secs(100_000))
+        .generations(1_usize)
+        .durability(Durability::Commit)
+        .start()
+        .await
+        .unwrap();
+    let bucket = service.owner(&alice()).bucket().await.unwrap();
+    let acknowledged = Arc::new(AtomicU64::new(0));
+    let writer = {
+        let (acknowledged, bucket) = (Arc::clone(&acknowledged), bucket.clone());
+        tokio::spawn(async move {
+            for number in 1_u64.. {
+                bucket.set("n", &number).await.unwrap();
+                acknowledged.store(number, Ordering::Release);
+            }
+        })
+    };
+    let (mut looks, mut laid_over) = (0, 0);
+    let until = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < until {
+        let before = acknowledged.load(Ordering::Acquire);
+        let place = folder.path().to_owned();
+        let newest = tokio::task::spawn_blocking(move || {
+            for path in journals(&place) {
+                match files::journal(&path, Options::default()) {
+                    Ok(held) => assert!(held.is_whole(), "{held:?}"),
+                    // Removed, or begun, meanwhile.
+                    Err(FileError::Read { .. } | FileError::Unbegun { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            files::newest(&place, Options::default())
+        });
+        let newest = newest.await.unwrap().unwrap();
+        assert!(newest.skipped.is_empty() && newest.journal_cut.as_ref().is_none_or(|cut| !cut.lost), "{newest:?}");
+        let mut text = Vec::new();
+        match newest.write_to(&mut text, Format::Json, Options::default()) {
+            Ok(_) => {
+                let text = String::from_utf8(text).unwrap();
+                let found = text.split("\"n\":").nth(1).map_or(0, |rest| {
+                    let digits: String =
+                        rest.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+                    digits.parse::<u64>().unwrap()
+                });
+                assert!(found >= before, "{found} is older than {before}: {text}");
+            }
+            // A snapshot took its place.
+            Err(FileError::Read { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+        (looks, laid_over) = (looks + 1, laid_over + u64::from(!newest.journals.is_empty()));
+        if looks % 4 == 0 {
+            service.snapshot().await.unwrap();
+        }
+    }
+    writer.abort();
+    assert!(looks > 4 && laid_over > 0, "{looks} looks, {laid_over} with journals");
 }

@@ -60,7 +60,8 @@ fn to_file(
             Source::File(_) => None,
             Source::Folder(found) => found.journal_cut.as_ref(),
         };
-        let cut = cut.map(|cut| json!({ "file": cut.path.display().to_string(), "detail": cut.detail, "lost": cut.lost }));
+        let cut =
+            cut.map(|cut| json!({ "file": cut.path.display().to_string(), "detail": cut.detail, "lost": cut.lost }));
         let (file, to) = (file.map(|file| file.display().to_string()), to.display().to_string());
         let header = header_json(&written.read.header);
         let format = format_name(format);

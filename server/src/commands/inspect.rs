@@ -9,7 +9,9 @@ use sessile::KeyRing;
 use sessile::files::{self, Figures, Inspection, OwnerFigures, Role, SessionFigures};
 
 use super::bar::Bar;
-use super::{counted, format_name, header_json, journal, one_line, opened_with, print, print_json, row, time, wrapping};
+use super::{
+    counted, format_name, header_json, journal, one_line, opened_with, print, print_json, row, time, wrapping,
+};
 use crate::cli::InspectArgs;
 use crate::failure::Failure;
 

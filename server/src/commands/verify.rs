@@ -65,7 +65,9 @@ fn check(file: &Path, options: Options<'_>) -> Result<Checked, FileError> {
         return files::verify(file, options).map(Checked::State);
     }
     match files::journal(file, options) {
-        Err(FileError::Unbegun { .. }) => Ok(Checked::Beside("a journal that holds nothing, its creation was cut short")),
+        Err(FileError::Unbegun { .. }) => {
+            Ok(Checked::Beside("a journal that holds nothing, its creation was cut short"))
+        }
         checked => checked.map(Checked::Journal),
     }
 }

@@ -38,8 +38,8 @@ async fn a_journal_is_inspected_and_verified_by_itself_and_with_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     let snapshots = folder.path().join("snapshots");
     journaled(&snapshots).await;
-    fs::create_dir(snapshots.join("quarantine")).unwrap();
     let name = format!("snapshots/{}", last_journal(&snapshots));
+    fs::create_dir(snapshots.join("quarantine")).unwrap();
     let shown = sessile(folder.path(), &["inspect", &name]);
     let told = text(&shown.stdout);
     assert_eq!((code(&shown), text(&shown.stderr)), (Some(0), ""));
@@ -108,7 +108,9 @@ async fn export_of_a_folder_lays_its_journals_over_and_tells_what_was_cut() {
     fs::write(&path, bytes).unwrap();
     let cut = sessile(folder.path(), &["export", "snapshots"]);
     assert!(code(&cut) == Some(0) && text(&cut.stdout).contains("\"dark\""));
-    assert!(text(&cut.stderr).contains("warning: ") && text(&cut.stderr).contains("the journal is damaged at byte 512"));
+    assert!(
+        text(&cut.stderr).contains("warning: ") && text(&cut.stderr).contains("the journal is damaged at byte 512")
+    );
     let answer = json(&sessile(folder.path(), &["export", "snapshots", "--to", "cut.json", "--json"]));
     assert!(answer["journal_cut"]["lost"] == true, "{answer}");
 }
