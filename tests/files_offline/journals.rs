@@ -261,11 +261,8 @@ async fn beside_a_service_that_writes_nothing_is_missed_and_nothing_looks_damage
         match newest.write_to(&mut text, Format::Json, Options::default()) {
             Ok(_) => {
                 let text = String::from_utf8(text).unwrap();
-                let found = text.split("\"n\":").nth(1).map_or(0, |rest| {
-                    let digits: String =
-                        rest.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
-                    digits.parse::<u64>().unwrap()
-                });
+                let value = text.split("\"key\":\"n\",\"value\":").nth(1).and_then(|rest| rest.split(',').next());
+                let found: u64 = value.map_or(0, |digits| digits.parse().unwrap());
                 assert!(found >= before, "{found} is older than {before}: {text}");
             }
             // A snapshot took its place.
