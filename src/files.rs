@@ -1,8 +1,9 @@
 //! Files of state without a service: look into one, check it, write it in the other format.
 //!
-//! Nothing here takes the folder's lock, so that all of it works beside a running service: its files are written whole
-//! under another name first, and never changed after. A file is read as a stream: the memory that takes is one
-//! session's, about 40 bytes for each session of the file (to notice one that is in it twice), and bounded tables.
+//! Nothing here takes the folder's lock, so that all of it works beside a running service: its snapshots are written whole
+//! under another name first, and never changed after; its journals only get longer. A file is read as a stream: the memory
+//! that takes is one session's, about 40 bytes for each session of the file (to notice one that is in it twice), and bounded
+//! tables. [`newest`] alone keeps what the journals of a folder hold.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -26,8 +27,10 @@
 mod convert;
 mod error;
 mod inspect;
+mod journal;
 mod newest;
 mod options;
+mod over;
 mod pass;
 mod tally;
 
@@ -38,6 +41,7 @@ use crate::time::Timestamp;
 pub use convert::{Converted, convert, write_to};
 pub use error::FileError;
 pub use inspect::{Inspection, KindFigures, OwnerFigures, Role, SessionFigures, inspect};
+pub use journal::{Journal, JournalRest, Records, is_journal, journal};
 pub use newest::{Newest, newest};
 pub use options::{Options, Progress};
 pub use pass::{Finding, Verified, verify};

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+#[path = "files_offline/journals.rs"]
+mod journals;
+
 use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,14 +49,14 @@ fn crc32c(bytes: &[u8]) -> u32 {
     })
 }
 
-/// The same file as a release with version 2 would write it.
+/// The same file as a release with version 3 would write it.
 fn newer(path: &Path) -> PathBuf {
     let mut bytes = fs::read(path).unwrap();
     if bytes[0] == b'{' {
         let text = String::from_utf8(bytes).unwrap();
         bytes = text.replacen("json-v2\",\"version\":2", "json-v3\",\"version\":3", 1).into_bytes();
     } else {
-        bytes[8] = 2;
+        bytes[8] = 3;
         let sum = crc32c(&bytes[..12]);
         bytes[12..16].copy_from_slice(&sum.to_le_bytes());
     }
@@ -163,7 +166,7 @@ async fn empty_foreign_newer_and_missing_are_told_apart() {
     for format in FORMATS {
         let newer = newer(&export(folder.path(), format).await);
         let Err(error) = files::inspect(&newer, Options::default()) else { panic!("a newer file was read") };
-        assert!(matches!(error, FileError::Newer { found: 2, supported: 1, .. }), "{error}");
+        assert!(matches!(error, FileError::Newer { found: 3, supported: 2, .. }), "{error}");
         assert!(error.is_refusal() && error.hint().contains("newer"));
     }
     for (path, hint) in [(folder.path().join("missing"), "path"), (folder.path().to_owned(), "one file")] {
@@ -270,11 +273,11 @@ async fn the_newest_valid_file_of_a_folder_is_found_beside_a_running_service() {
         paths.push(service.snapshot().await.unwrap().path);
     }
     let newest = files::newest(folder.path(), Options::default()).unwrap();
-    assert_eq!((&newest.path, newest.file.header.generation), (&paths[2], 3));
+    assert_eq!((newest.path.as_ref(), newest.file.header.generation), (Some(&paths[2]), 3));
     assert!(newest.skipped.is_empty());
     fs::write(&paths[2], b"").unwrap();
     let older = files::newest(folder.path(), Options::default()).unwrap();
-    assert_eq!(older.path, paths[1]);
+    assert_eq!(older.path.as_ref(), Some(&paths[1]));
     assert!(matches!(older.skipped.as_slice(), [FileError::Empty { path }] if *path == paths[2]));
     fs::write(&paths[1], b"\x89SESSILE").unwrap();
     fs::write(&paths[0], b"hello").unwrap();

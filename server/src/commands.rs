@@ -4,6 +4,7 @@ mod bar;
 mod export;
 mod import;
 mod inspect;
+mod journal;
 mod verify;
 
 use std::borrow::Cow;

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+#[path = "commands/journals.rs"]
+mod journals;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

@@ -4,11 +4,12 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::options::Watched;
+use super::over::Input;
 use super::pass::pass;
 use super::{FileError, Options, Verified};
 use crate::config::Format;
 use crate::snapshot::{
-    self, FileHeader, Item, RecordError, Summary, WriteError, Writer, entries_codec, wrapped, write_new,
+    self, Chain, FileHeader, Item, RecordError, Summary, WriteError, Writer, entries_codec, wrapped, write_new,
 };
 
 /// A file that was written from another.
@@ -37,9 +38,8 @@ pub fn convert(
     mut options: Options<'_>,
 ) -> Result<Converted, FileError> {
     let (from, to) = (from.as_ref(), to.as_ref());
-    let mut input = Watched::open(from, &mut options)?;
-    let written = write_new(to, |output| copy(&mut input, output, format, &options));
-    written.map_err(|stop| stop.about(from, to))
+    let mut input = Input { file: Some(Watched::open(from, &mut options)?), chain: &Chain::default() };
+    into_place(&mut input, from, to, format, &options)
 }
 
 /// As [`convert`], into any output. Whether `from` is whole is known at its end only: [`verify`](super::verify) it first,
@@ -54,8 +54,31 @@ pub fn write_to(
     mut options: Options<'_>,
 ) -> Result<Converted, FileError> {
     let from = from.as_ref();
-    let mut input = Watched::open(from, &mut options)?;
-    copy(&mut input, output, format, &options).map_err(|stop| stop.about(from, Path::new("output")))
+    let mut input = Input { file: Some(Watched::open(from, &mut options)?), chain: &Chain::default() };
+    into_output(&mut input, from, output, format, &options)
+}
+
+/// Writes a new file from what was found at `from`.
+pub(super) fn into_place(
+    input: &mut Input<'_, '_>,
+    from: &Path,
+    to: &Path,
+    format: Format,
+    options: &Options<'_>,
+) -> Result<Converted, FileError> {
+    let written = write_new(to, |output| copy(input, output, format, options));
+    written.map_err(|stop| stop.about(from, to))
+}
+
+/// The same, into any output.
+pub(super) fn into_output(
+    input: &mut Input<'_, '_>,
+    from: &Path,
+    output: &mut dyn Write,
+    format: Format,
+    options: &Options<'_>,
+) -> Result<Converted, FileError> {
+    copy(input, output, format, options).map_err(|stop| stop.about(from, Path::new("output")))
 }
 
 /// What ended a copy.
@@ -84,7 +107,7 @@ impl From<io::Error> for Stop {
 }
 
 fn copy(
-    input: &mut Watched<'_>,
+    input: &mut Input<'_, '_>,
     output: &mut dyn Write,
     format: Format,
     options: &Options<'_>,
@@ -101,14 +124,18 @@ fn copy(
 }
 
 fn fill(
-    input: &mut Watched<'_>,
+    input: &mut Input<'_, '_>,
     output: &mut dyn Write,
     format: Format,
     options: &Options<'_>,
 ) -> Result<(Verified, Summary), Stop> {
-    let mut opened = snapshot::open(&mut *input, &options.wrap).map_err(Stop::Read)?;
-    let FileHeader { created_at, generation, .. } = snapshot::header(&mut opened).map_err(Stop::Read)?;
-    input.rewind().map_err(|source| Stop::Read(source.into()))?;
+    let (mut created_at, mut generation) = (input.chain.written_at(), 0);
+    if let Some(file) = &mut input.file {
+        let mut opened = snapshot::open(&mut *file, &options.wrap).map_err(Stop::Read)?;
+        let header = snapshot::header(&mut opened).map_err(Stop::Read)?;
+        (created_at, generation) = (created_at.max(header.created_at), header.generation);
+        file.rewind().map_err(|source| Stop::Read(source.into()))?;
+    }
     let header = FileHeader::new(format, created_at, generation);
     let mut writer = Writer::new(output, header, entries_codec()).map_err(Stop::Write)?;
     let mut failed = None;

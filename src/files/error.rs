@@ -23,6 +23,19 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
     },
+    /// The file is a journal: it holds changes, and says nothing without the snapshot that it goes on from.
+    #[error("{} is a journal", path.display())]
+    Journal {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is a journal by its name, and holds nothing: its creation was cut short, or is under way. A start passes
+    /// it over.
+    #[error("{} is a journal that holds nothing: its creation was cut short", path.display())]
+    Unbegun {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file ends too early.
     #[error("{} is cut off: it ends before its trailer", path.display())]
     Truncated {
@@ -103,6 +116,12 @@ pub enum FileError {
         /// The folder.
         path: PathBuf,
     },
+    /// The folder holds journals, and nothing that the first of them goes on from.
+    #[error("{} goes on from a snapshot that is not there", path.display())]
+    JournalAlone {
+        /// The journal.
+        path: PathBuf,
+    },
     /// The folder holds snapshots, and none of them is valid.
     #[error("none of the {} snapshots in {} is valid", older.len() + 1, path.display())]
     NoneValid {
@@ -122,6 +141,10 @@ impl FileError {
         match self {
             Self::Empty { .. } => "take an older file, or copy it again",
             Self::NotOurs { .. } => "give a file that the service wrote into its snapshots folder or exported",
+            Self::Journal { .. } => {
+                "inspect or verify it by itself, or export its folder, which lays it over its snapshot"
+            }
+            Self::Unbegun { .. } => "leave it where it is, nothing is missing",
             Self::Truncated { .. } => "take an older file, or copy it again",
             Self::Damaged { .. } => {
                 "take an older file, or copy it again; a json file that was edited by hand is imported as edited"
@@ -139,6 +162,7 @@ impl FileError {
             Self::Exists { .. } => "choose another name, or move that file away",
             Self::Write { .. } => "choose a folder that exists, can be written to and has room",
             Self::NoFile { .. } => "give the folder that the service keeps its snapshots in, or a file",
+            Self::JournalAlone { .. } => "bring back that snapshot from a backup",
             Self::NoneValid { .. } => "bring back a file from a backup",
         }
     }
@@ -154,6 +178,7 @@ impl FileError {
         let path = path.to_owned();
         match error {
             snapshot::FileError::Empty => Self::Empty { path },
+            snapshot::FileError::NotOurs if super::is_journal(&path).unwrap_or(false) => Self::Journal { path },
             snapshot::FileError::NotOurs => Self::NotOurs { path },
             snapshot::FileError::Truncated => Self::Truncated { path },
             snapshot::FileError::Damaged { offset, detail } => Self::Damaged { path, offset, detail },

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use super::options::Watched;
+use super::over::Input;
 use super::pass::pass;
 use super::tally::{Ends, Figures, Largest, Tally};
 use super::{FileError, Options, Verified};
 use crate::actor::measure::{owner_key, principal_of};
 use crate::id::SessionDigest;
 use crate::principal::{OwnerKey, Principal};
-use crate::snapshot::{self, Item, SessionRef};
+use crate::snapshot::{self, Chain, Item, SessionRef};
 use crate::time::Timestamp;
 
 /// Kinds and owners with figures of their own; what comes after is added up.
@@ -112,7 +113,7 @@ pub struct Inspection {
 /// [`FileError`] when the file as a whole is refused or cannot be read.
 pub fn inspect(path: impl AsRef<Path>, mut options: Options<'_>) -> Result<Inspection, FileError> {
     let path = path.as_ref();
-    let mut input = Watched::open(path, &mut options)?;
+    let mut input = Input { file: Some(Watched::open(path, &mut options)?), chain: &Chain::default() };
     let names = options.names;
     let (mut sessions, mut buckets, mut ends) = (Figures::default(), 0, Ends::default());
     let (mut kinds, mut owners) = (Tally::new(MOST_KINDS), Tally::new(MOST_OWNERS));

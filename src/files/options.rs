@@ -20,7 +20,7 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// How to read a file. The default takes no edited files, lists the ten largest and names nobody.
+/// How to read a file or a folder. The default takes no edited files, lists the ten largest and names nobody.
 #[must_use]
 pub struct Options<'a> {
     pub(super) accept_edited: bool,

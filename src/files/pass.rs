@@ -4,11 +4,13 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::options::Watched;
+use super::over::{Input, Over};
 use super::{Figures, FileError, Header, Options};
 use crate::actor::image::part;
 use crate::actor::measure::measure;
+use crate::config::Format;
 use crate::id::{SessionDigest, SessionKey};
-use crate::snapshot::{self, Item, ReadOptions, RecordError, Summary, entries_codec};
+use crate::snapshot::{self, Chain, FileHeader, Item, ReadOptions, RecordError, Summary, entries_codec};
 use crate::state::Continuity;
 
 /// The most findings that are told in full.
@@ -66,27 +68,47 @@ impl Verified {
 /// [`FileError`] when the file as a whole is refused or cannot be read.
 pub fn verify(path: impl AsRef<Path>, mut options: Options<'_>) -> Result<Verified, FileError> {
     let path = path.as_ref();
-    let mut input = Watched::open(path, &mut options)?;
+    let mut input = Input { file: Some(Watched::open(path, &mut options)?), chain: &Chain::default() };
     let verified = pass(&mut input, &options, |_, _| Ok(()));
     verified.map_err(|error| FileError::of(path, error))
 }
 
-/// Reads a file and hands each record on, with its figures where it is a session that can be restored.
+/// Reads a file with the journals that go on from it and hands each record on, with its figures where it is a session
+/// that can be restored.
 pub(super) fn pass(
-    input: &mut Watched<'_>,
+    input: &mut Input<'_, '_>,
     options: &Options<'_>,
     mut each: impl FnMut(Item<'_>, Option<Figures>) -> Result<(), RecordError>,
 ) -> Result<Verified, snapshot::FileError> {
     let mut seen = Seen::default();
-    let reading = ReadOptions { entries: entries_codec(), accept_edited: options.accept_edited };
-    let mut opened = snapshot::open(&mut *input, &options.wrap)?;
-    let (sealed_under, compressed, wrapped) = (opened.sealed_under(), opened.is_compressed(), opened.is_wrapped());
-    let summary = snapshot::read(&mut opened, &reading, &mut |item| {
+    let mut over = Over::new(&input.chain.replay, |item: Item<'_>| {
         let figures = seen.look(item);
         each(item, figures)
-    })?;
-    let bytes = if wrapped { input.bytes() } else { summary.bytes };
-    Ok(Verified { sealed_under, compressed, bytes, ..seen.ended(summary) })
+    });
+    let mut about = About::default();
+    let written_at = input.chain.written_at();
+    let header = match &mut input.file {
+        Some(file) => {
+            let reading = ReadOptions { entries: entries_codec(), accept_edited: options.accept_edited };
+            let mut opened = snapshot::open(&mut *file, &options.wrap)?;
+            let (sealed_under, compressed) = (opened.sealed_under(), opened.is_compressed());
+            let wrapped = opened.is_wrapped();
+            let Summary { header, bytes, .. } = snapshot::read(&mut opened, &reading, &mut |item| over.take(item))?;
+            about = About { bytes: if wrapped { file.bytes() } else { bytes }, sealed_under, compressed };
+            FileHeader { created_at: header.created_at.max(written_at), ..header }
+        }
+        None => FileHeader::new(Format::Bincode, written_at, 0),
+    };
+    over.finish().map_err(|RecordError(detail)| snapshot::FileError::Record { index: 0, detail })?;
+    Ok(seen.ended(header, about))
+}
+
+/// What lies around the records of a file.
+#[derive(Default)]
+struct About {
+    bytes: u64,
+    sealed_under: Option<String>,
+    compressed: bool,
 }
 
 /// What one pass has met.
@@ -94,7 +116,9 @@ pub(super) fn pass(
 struct Seen {
     keys: HashSet<SessionKey>,
     continuity: Continuity,
+    sessions: u64,
     events: u64,
+    tombstones: u64,
     records: u64,
     ended: u64,
     refused: u64,
@@ -105,7 +129,10 @@ impl Seen {
     fn look(&mut self, item: Item<'_>) -> Option<Figures> {
         self.records += 1;
         let record = match item {
-            Item::Session(record) => record,
+            Item::Session(record) => {
+                self.sessions += 1;
+                record
+            }
             Item::Events(record) => {
                 let digest = SessionDigest(record.digest);
                 let flaw = match (self.keys.contains(&digest.key()), part(record, |at| at)) {
@@ -120,6 +147,7 @@ impl Seen {
                 return None;
             }
             Item::Tombstone(record) => {
+                self.tombstones += 1;
                 self.ended += u64::from(self.keys.remove(&SessionDigest(record.digest).key()));
                 return None;
             }
@@ -143,9 +171,9 @@ impl Seen {
         }
     }
 
-    fn ended(self, summary: Summary) -> Verified {
-        let Self { events, ended, refused, findings, .. } = self;
-        let Summary { header, sessions, tombstones, bytes, .. } = summary;
+    fn ended(self, header: FileHeader, about: About) -> Verified {
+        let Self { sessions, events, tombstones, ended, refused, findings, .. } = self;
+        let About { bytes, sealed_under, compressed } = about;
         Verified {
             header: header.into(),
             sessions,
@@ -153,8 +181,8 @@ impl Seen {
             ended,
             tombstones,
             bytes,
-            sealed_under: None,
-            compressed: false,
+            sealed_under,
+            compressed,
             refused,
             findings,
         }

@@ -19,8 +19,9 @@ use super::reader::ReadOptions;
 use super::record::EntriesCodec;
 use super::{FileError, FileLayer, FolderError, Opened, open};
 use crate::config::Wrap;
+pub(crate) use journals::journals;
 use names::Name;
-pub(crate) use names::{GenerationFile, JournalFile};
+pub(crate) use names::{GenerationFile, JournalFile, is_journal_name};
 pub(crate) use restore::Found;
 
 /// Whole files by their paths, with the time that each was begun at where that is known.

@@ -38,8 +38,11 @@ mod writer;
 
 pub(crate) use error::{FileError, FolderError, RecordError, RestoreError, WriteError};
 pub(crate) use export::write_new;
-pub(crate) use folder::{Folder, Found, GenerationFile, generations};
-pub(crate) use journal::{Chain, Cut, DeltaRecord, Frame, JournalItem, JournalWriter, Replay, TouchRecord};
+pub(crate) use folder::{Folder, Found, GenerationFile, generations, is_journal_name, journals};
+pub(crate) use journal::{
+    Chain, Cut, DeltaRecord, Frame, JournalItem, JournalRead, JournalWriter, MAGIC as JOURNAL_MAGIC, Replay, Rest,
+    TouchRecord, VERSION as JOURNAL_VERSION, chain, is_blank, read_journal,
+};
 pub(crate) use layer::{FileLayer, StdLayer};
 #[cfg(test)]
 pub(crate) use layer::{LayerFile, Listed, ListedKind, Lock};

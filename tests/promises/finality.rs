@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::common::{Hand, Random, alice, bob, secs, seed};
 use sessile::{
-    AtCapacity, CreateError, EndReason, Ended, Format, NewSession, OpenError, Session, SessionService, Timestamp,
-    UpdateError,
+    AtCapacity, CreateError, Durability, EndReason, Ended, Format, Json, NewSession, OpenError, Session,
+    SessionService, Timestamp, UpdateError,
 };
 
 async fn start(folder: &Path, hand: &Hand) -> SessionService {
@@ -320,4 +320,29 @@ async fn random_steps_agree_with_a_model() {
     for case in 0..256 {
         one_case(seed.wrapping_add(case)).await;
     }
+}
+
+/// The snapshot holds its events, and the journal its end: the one says nothing against the other.
+#[tokio::test]
+async fn a_session_with_events_that_ended_after_the_snapshot_stays_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || SessionService::builder().snapshots(folder.path()).durability(Durability::Commit).start();
+    let service = start().await.unwrap();
+    let owner = service.owner(&alice());
+    let (kept, closed) = (owner.bucket().await.unwrap(), owner.create(NewSession::default()).await.unwrap());
+    for session in [&kept, &closed] {
+        session.events().append("stream", &Json::parse("1").unwrap()).await.unwrap();
+    }
+    service.snapshot().await.unwrap();
+    let id = closed.info().unwrap().id.unwrap();
+    kept.set("n", &1).await.unwrap();
+    closed.close().await.unwrap();
+    drop((service, owner, kept, closed));
+    let service = start().await.unwrap();
+    assert!(!service.restored().degraded(), "{:?}", service.restored());
+    let owner = service.owner(&alice());
+    let bucket = owner.bucket().await.unwrap();
+    assert_eq!(bucket.get::<u64>("n").unwrap(), Some(1));
+    assert_eq!(bucket.events().recent("stream", 9).await.unwrap().len(), 1);
+    assert!(matches!(owner.open(id.as_str()).await, Err(OpenError::Ended(_))));
 }

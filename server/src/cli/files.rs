@@ -7,13 +7,15 @@ use clap::{Args, Subcommand, ValueEnum};
 /// A command on files of state.
 #[derive(Debug, Subcommand)]
 pub(crate) enum FileCommand {
-    /// Shows what a snapshot or export holds, in figures.
+    /// Shows what a snapshot, an export or a journal holds, in figures.
     ///
     /// Tells no values, and no ids or names unless `--ids` asks for them.
     Inspect(InspectArgs),
-    /// Reads files to their ends and checks every checksum and every record.
+    /// Reads files to their ends and checks every checksum and every record, journals among them.
+    ///
+    /// A journal with a last write that a crash cut short passes: nobody had been told of that write.
     Verify(VerifyArgs),
-    /// Writes what a file holds as JSON, to be read, searched and edited, or as bincode.
+    /// Writes what a file or a folder of snapshots holds as JSON, to be read, searched and edited, or as bincode.
     ///
     /// The output holds ids, names and values: it is written for its owner alone.
     Export(ExportArgs),
@@ -24,7 +26,7 @@ pub(crate) enum FileCommand {
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// The snapshot or export.
+    /// The snapshot, export or journal.
     pub(crate) file: PathBuf,
     /// How many of the largest owners and sessions to list, up to 1000.
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
@@ -43,7 +45,7 @@ pub(crate) struct InspectArgs {
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// The snapshots or exports.
+    /// The snapshots, exports or journals; `FOLDER/*` for all of a folder.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Opens sealed files with the keys of this file; `SESSILE_KEY_FILE` or `SESSILE_KEY` when left out.
@@ -57,7 +59,7 @@ pub(crate) struct VerifyArgs {
 /// Arguments of `export`.
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// The snapshot or export; of a folder of snapshots, the newest valid one.
+    /// The snapshot or export; of a folder of snapshots, what a start would restore: the newest valid one and its journals.
     pub(crate) file: PathBuf,
     /// Where to write to; JSON on stdout when left out. An existing file is refused.
     #[arg(long, value_name = "FILE")]

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use sessile::files::{self, FileError, Verified};
+use sessile::files::{self, FileError, Newest, Verified};
 use sessile::{Format, KeyRing};
 
 use super::bar::Bar;
@@ -41,20 +41,35 @@ fn to_file(
     keys: Option<&KeyRing>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let (from, _) = source(args, keys)?;
+    let from = source(args, keys)?;
     let bar = Bar::new("writing", args.json);
-    let written = files::convert(&from, to, format, opened_with(keys).seal(args.seal).progress(bar.watch()))?;
+    let options = opened_with(keys).seal(args.seal).progress(bar.watch());
+    let written = match &from {
+        Source::File(from) => files::convert(from, to, format, options)?,
+        Source::Folder(found) => found.convert(to, format, options)?,
+    };
     drop(bar);
     warn_of(&written.read);
     let (sessions, ends) = (written.read.sessions, written.read.tombstones);
     if args.json {
-        let (from, to) = (from.display().to_string(), to.display().to_string());
+        let (file, journals) = match &from {
+            Source::File(from) => (Some(from), 0),
+            Source::Folder(found) => (found.path.as_ref(), found.journals.len()),
+        };
+        let cut = match &from {
+            Source::File(_) => None,
+            Source::Folder(found) => found.journal_cut.as_ref(),
+        };
+        let cut =
+            cut.map(|cut| json!({ "file": cut.path.display().to_string(), "detail": cut.detail, "lost": cut.lost }));
+        let (file, to) = (file.map(|file| file.display().to_string()), to.display().to_string());
         let header = header_json(&written.read.header);
         let format = format_name(format);
         return print_json(
             out,
             &json!({
-                "file": from, "header": header, "to": to, "format": format, "bytes": written.bytes,
+                "file": file, "header": header, "to": to, "format": format, "bytes": written.bytes,
+                "journals": journals, "journal_cut": cut,
                 "sessions": sessions, "ends": ends, "refused": written.read.refused,
             }),
         );
@@ -64,35 +79,56 @@ fn to_file(
 }
 
 fn to_output(args: &ExportArgs, keys: Option<&KeyRing>, out: &mut dyn Write) -> Result<(), Failure> {
-    let (from, verified) = source(args, keys)?;
-    // What was printed cannot be taken back, so the file is known to be whole first.
-    let verified = match verified {
-        Some(verified) => verified,
-        None => {
+    // What was printed cannot be taken back, so what is read is known to be whole first.
+    let from = source(args, keys)?;
+    match &from {
+        Source::File(from) => {
             let bar = Bar::new("checking", args.json);
-            files::verify(&from, opened_with(keys).progress(bar.watch()))?
+            warn_of(&files::verify(from, opened_with(keys).progress(bar.watch()))?);
         }
-    };
-    warn_of(&verified);
+        Source::Folder(found) => warn_of(&found.file),
+    }
     let mut out = BufWriter::with_capacity(256 << 10, out);
-    files::write_to(&from, &mut out, Format::Json, opened_with(keys)).map_err(|error| match error {
+    let written = match &from {
+        Source::File(from) => files::write_to(from, &mut out, Format::Json, opened_with(keys)),
+        Source::Folder(found) => found.write_to(&mut out, Format::Json, opened_with(keys)),
+    };
+    written.map_err(|error| match error {
         FileError::Write { source, .. } => Failure::while_doing("writing to stdout")(source),
         other => Failure::from(other),
     })?;
     out.flush().map_err(Failure::while_doing("writing to stdout"))
 }
 
-/// The file to read; of a folder, its newest valid one, which has been checked.
-fn source(args: &ExportArgs, keys: Option<&KeyRing>) -> Result<(PathBuf, Option<Verified>), Failure> {
+/// What is read.
+enum Source {
+    File(PathBuf),
+    /// What a start would restore; it has been checked.
+    Folder(Box<Newest>),
+}
+
+fn source(args: &ExportArgs, keys: Option<&KeyRing>) -> Result<Source, Failure> {
     if !args.file.is_dir() {
-        return Ok((args.file.clone(), None));
+        return Ok(Source::File(args.file.clone()));
     }
-    let newest = files::newest(&args.file, opened_with(keys))?;
-    for skipped in &newest.skipped {
-        note(&format!("warning: {skipped}; passed over, what it held is not in the export"));
+    let found = files::newest(&args.file, opened_with(keys))?;
+    for skipped in &found.skipped {
+        note(&format!("warning: {skipped}; passed over, what it alone held is not in the export"));
     }
-    note(&format!("from {}", newest.path.display()));
-    Ok((newest.path, Some(newest.file)))
+    let journals = counted(found.journals.len() as u64, "journal");
+    match &found.path {
+        Some(path) if found.journals.is_empty() => note(&format!("from {}", path.display())),
+        Some(path) => note(&format!("from {}, with {journals} laid over", path.display())),
+        None => note(&format!("from {journals}, without a snapshot")),
+    }
+    if let Some(cut) = &found.journal_cut {
+        let (path, detail) = (cut.path.display(), &cut.detail);
+        note(&match cut.lost {
+            true => format!("warning: {path}: {detail}; what came after is not in the export"),
+            false => format!("{path}: {detail}, of which nobody had been told"),
+        });
+    }
+    Ok(Source::Folder(Box::new(found)))
 }
 
 fn warn_of(held: &Verified) {

@@ -60,6 +60,9 @@ async fn import(args: &ImportArgs, keys: Option<&KeyRing>) -> Result<(ImportRepo
     for (path, problem) in &service.restored().skipped {
         note(&format!("warning: {}: {problem}; what it held beyond the one before is rolled back", path.display()));
     }
+    if let Some(cut) = service.restored().journal_cut.as_ref().filter(|cut| cut.lost) {
+        note(&format!("warning: {}: {}; what came after is rolled back", cut.path.display(), cut.detail));
+    }
     let options = ImportOptions::default()
         .on_conflict(match args.conflict {
             OnConflict::Skip => sessile::OnConflict::Skip,

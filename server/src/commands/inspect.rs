@@ -9,13 +9,23 @@ use sessile::KeyRing;
 use sessile::files::{self, Figures, Inspection, OwnerFigures, Role, SessionFigures};
 
 use super::bar::Bar;
-use super::{counted, format_name, header_json, one_line, opened_with, print, print_json, row, time, wrapping};
+use super::{
+    counted, format_name, header_json, journal, one_line, opened_with, print, print_json, row, time, wrapping,
+};
 use crate::cli::InspectArgs;
 use crate::failure::Failure;
 
 /// Shows what a file holds.
 pub(super) fn run(args: &InspectArgs, keys: Option<&KeyRing>, out: &mut dyn Write) -> Result<(), Failure> {
     let bar = Bar::new("reading", args.json);
+    if files::is_journal(&args.file)? {
+        let held = files::journal(&args.file, opened_with(keys).progress(bar.watch()))?;
+        drop(bar);
+        return match args.json {
+            true => print_json(out, &journal::as_json(&args.file, &held)),
+            false => print(out, &journal::as_text(&args.file, &held)),
+        };
+    }
     let options = opened_with(keys).largest(args.largest).names(args.ids).progress(bar.watch());
     let held = files::inspect(&args.file, options)?;
     drop(bar);

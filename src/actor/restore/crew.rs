@@ -74,6 +74,8 @@ impl<'a> Crew<'a> {
                 };
                 built.map_err(|detail| named(record, &detail))
             }
+            // Of a life that the journals say has ended.
+            Item::Events(record) if self.replay.has_ended(&record.digest) => Ok(Built::Nothing),
             Item::Events(record) => {
                 let digest = record.digest;
                 let part = image::part(record, image::carried(self.saved_at, self.now)).map_err(|detail| {

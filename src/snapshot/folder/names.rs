@@ -83,6 +83,11 @@ impl Name {
     }
 }
 
+/// Whether a file is a journal by its name.
+pub(crate) fn is_journal_name(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| matches!(Name::of(name), Some(Name::Journal(..))))
+}
+
 fn generation(number: u64, format: Format) -> String {
     let extension = match format {
         Format::Bincode => "bin",

@@ -1,6 +1,6 @@
 //! The journals that go on from one snapshot, read one after the other.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::latest::Replay;
 use super::reader::{Read, Rest, read};
@@ -71,7 +71,7 @@ pub(crate) fn chain(
             }
             // Its creation may have been cut short, and then nothing was written to it. If more is missing than that,
             // the next file tells by its first frame.
-            Err(_) if is_blank(layer, file).map_err(|error| (file.path.clone(), error))? => {}
+            Err(_) if is_blank(layer, &file.path).map_err(|error| (file.path.clone(), error))? => {}
             Err(error) => {
                 let cut = Cut { path: file.path.clone(), detail: error.to_string(), lost: true };
                 chain.cut.get_or_insert(cut);
@@ -141,8 +141,11 @@ fn header(layer: &dyn FileLayer, wrap: &Wrap, file: &JournalFile) -> Result<Jour
 }
 
 /// Whether a file holds nothing after its first sector.
-fn is_blank(layer: &dyn FileLayer, file: &JournalFile) -> Result<bool, FileError> {
-    let mut input = layer.open(&file.path)?;
+///
+/// # Errors
+/// [`FileError::Io`].
+pub(crate) fn is_blank(layer: &dyn FileLayer, path: &Path) -> Result<bool, FileError> {
+    let mut input = layer.open(path)?;
     let mut buffer = Vec::new();
     let mut skip = SECTOR as usize;
     loop {

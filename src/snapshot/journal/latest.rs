@@ -65,6 +65,11 @@ impl Replay {
         latest.whole.as_ref().is_some_and(|whole| latest.ended || whole.created_at > record.at)
     }
 
+    /// Whether an end was journaled under the digest: what the snapshot holds under it is of that earlier life.
+    pub(crate) fn has_ended(&self, digest: &[u8; 32]) -> bool {
+        self.sessions.get(digest).is_some_and(|latest| latest.ended)
+    }
+
     /// A session of the snapshot as the journal leaves it, where that says anything of it; nothing where it had ended.
     pub(crate) fn over(&self, record: &SessionRef<'_>) -> Option<Result<Option<SessionRecord>, String>> {
         let latest = self.sessions.get(&record.digest)?;

@@ -32,18 +32,19 @@ mod records;
 mod sealed;
 mod writer;
 
-pub(crate) use chain::{Chain, Cut, chain};
+pub(crate) use chain::{Chain, Cut, chain, is_blank};
 pub(crate) use frame::Frame;
 pub(crate) use header::JournalHeader;
 pub(crate) use latest::Replay;
 #[cfg(test)]
-pub(in crate::snapshot) use reader::{Rest, read};
+pub(in crate::snapshot) use reader::read;
+pub(crate) use reader::{Read as JournalRead, Rest, read as read_journal};
 pub(crate) use records::{DeltaRecord, JournalItem, TouchRecord};
 pub(crate) use writer::JournalWriter;
 
 /// The first bytes of a journal; the first of them begins no text.
-const MAGIC: [u8; 8] = *b"\x89SESJRNL";
+pub(crate) const MAGIC: [u8; 8] = *b"\x89SESJRNL";
 /// The version that is written, and the newest that is read.
-const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 /// Frames begin at multiples of it.
 const SECTOR: u64 = 512;

@@ -16,6 +16,13 @@ pub(crate) struct SealRecord {
     salt: [u8; 16],
 }
 
+impl SealRecord {
+    /// The name of the key.
+    pub(crate) fn key(&self) -> String {
+        self.key.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 /// Seals the frames of one journal, or leaves them as they are.
 #[derive(Default)]
 pub(super) struct FrameSeal {
