@@ -39,7 +39,10 @@ mod writer;
 pub(crate) use error::{FileError, FolderError, RecordError, RestoreError, WriteError};
 pub(crate) use export::write_new;
 pub(crate) use folder::{Folder, Found, GenerationFile, generations};
-pub(crate) use journal::{Chain, Cut, DeltaRecord, Frame, JournalItem, JournalWriter, Replay, TouchRecord};
+pub(crate) use journal::{
+    Chain, Cut, DeltaRecord, Frame, GrowthRecord, JournalItem, JournalWriter, LogChange, Replay, TouchRecord,
+    TrimRecord,
+};
 pub(crate) use layer::{FileLayer, StdLayer};
 #[cfg(test)]
 pub(crate) use layer::{LayerFile, Listed, ListedKind, Lock};

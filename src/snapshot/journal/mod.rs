@@ -35,10 +35,10 @@ mod writer;
 pub(crate) use chain::{Chain, Cut, chain};
 pub(crate) use frame::Frame;
 pub(crate) use header::JournalHeader;
-pub(crate) use latest::Replay;
+pub(crate) use latest::{LogChange, Replay};
 #[cfg(test)]
 pub(in crate::snapshot) use reader::{Rest, read};
-pub(crate) use records::{DeltaRecord, JournalItem, TouchRecord};
+pub(crate) use records::{DeltaRecord, GrowthRecord, JournalItem, TouchRecord, TrimRecord};
 pub(crate) use writer::JournalWriter;
 
 /// The first bytes of a journal; the first of them begins no text.
