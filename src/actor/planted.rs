@@ -114,6 +114,8 @@ pub(crate) enum Bug {
     TombstoneNotJournaled,
     /// The journal holds no event logs.
     EventsNotJournaled,
+    /// The journal holds nothing of trims that were asked for.
+    TrimsNotJournaled,
     /// The journal does not tell which event of a log is the oldest.
     OldestNotJournaled,
     /// The journal holds no last uses.

@@ -78,7 +78,7 @@ pub(super) fn log(core: &Core, frame: &mut Frame, slot: &Slot) -> Result<Option<
         log.oldest = 0;
     }
     let digest = slot.identity.digest;
-    for (stream, before) in put.trims() {
+    for (stream, before) in put.trims().filter(|_| !core.planted(Bug::TrimsNotJournaled)) {
         frame.put(&JournalItem::Trim(TrimRecord { digest: digest.0, epoch: log.epoch, stream, before }))?;
     }
     image::grown(digest, &log, |growth| frame.put(&JournalItem::Growth(growth)))?;

@@ -38,6 +38,8 @@ pub(crate) use header::JournalHeader;
 pub(crate) use latest::{LogChange, Replay};
 #[cfg(test)]
 pub(in crate::snapshot) use reader::{Rest, read};
+#[cfg(test)]
+pub(in crate::snapshot) use records::items;
 pub(crate) use records::{DeltaRecord, GrowthRecord, JournalItem, TouchRecord, TrimRecord};
 pub(crate) use writer::JournalWriter;
 

@@ -93,7 +93,7 @@ const TRIM: u8 = 6;
 
 impl JournalItem<'_> {
     /// Appends the item to a payload; one that is refused leaves it as it was.
-    pub(super) fn put(&self, payload: &mut Vec<u8>) -> Result<(), RecordError> {
+    pub(in crate::snapshot) fn put(&self, payload: &mut Vec<u8>) -> Result<(), RecordError> {
         let start = payload.len();
         let put = self.checked().and_then(|()| self.append(payload));
         put.map_err(|detail| {
@@ -156,7 +156,7 @@ impl JournalItem<'_> {
 }
 
 /// Hands on the items of a payload, in order; the error of the first that is none.
-pub(super) fn items(
+pub(in crate::snapshot) fn items(
     mut payload: &[u8],
     each: &mut dyn FnMut(JournalItem<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
