@@ -28,6 +28,8 @@ struct Row {
     id: EventId,
     payload: Json,
     kept: bool,
+    /// Whether files hold it.
+    filed: bool,
 }
 
 impl Row {
@@ -36,15 +38,25 @@ impl Row {
     }
 }
 
-/// The log of one session: all that was ever in it.
+/// The log of one session: all that was ever in it, and whether files have learned of what became of that in this life.
 #[derive(Default)]
-struct Log(Vec<Row>);
+struct Log(Vec<Row>, bool);
 
 /// The most events and bytes of a log.
 #[derive(Clone, Copy)]
 struct Caps(u64, u64);
 
 impl Log {
+    /// As files have it. What lower caps trimmed at a start, and nobody changed or wrote since, they still hold.
+    fn restored(&mut self, caps: Caps) {
+        let written = std::mem::take(&mut self.1);
+        for row in &mut self.0 {
+            row.filed = if written { row.kept } else { row.filed };
+            row.kept = row.filed;
+        }
+        self.settle(caps);
+    }
+
     fn settle(&mut self, Caps(events, bytes): Caps) {
         let kept = self.0.iter().filter(|row| row.kept);
         let mut left = kept.fold((0, 0), |(events, bytes), row| (events + 1, bytes + row.bytes()));
@@ -117,7 +129,7 @@ fn proof(seed: u64, lives: u64, bugs: &[Bug]) -> Verdict {
             let running = start(place.path(), durability, caps, bugs).await;
             let mut sessions = Vec::new();
             for (id, log) in &mut logs {
-                log.settle(caps);
+                log.restored(caps);
                 let session = running.owner(&owner()).open(id.as_str()).await;
                 let session = session.map_err(|error| format!("life {life}: {error}"))?;
                 log.compare(&session, &mut random).await.map_err(|error| format!("life {life}: {error}"))?;
@@ -135,7 +147,7 @@ fn proof(seed: u64, lives: u64, bugs: &[Bug]) -> Verdict {
                     sessions.push((id.clone(), session));
                     logs.insert(id, Log::default());
                 }
-                let at = random.below(SESSIONS as u64) as usize;
+                let at = random.below(sessions.len() as u64) as usize;
                 let (id, session) = &sessions[at];
                 let log = logs.get_mut(id).unwrap();
                 match random.below(40) {
@@ -147,7 +159,8 @@ fn proof(seed: u64, lives: u64, bugs: &[Bug]) -> Verdict {
                         if !ids.insert(id.to_string()) {
                             return Err("an id was given out twice".to_owned());
                         }
-                        log.0.push(Row { stream, id, payload, kept: true });
+                        log.0.push(Row { stream, id, payload, kept: true, filed: false });
+                        log.1 = true;
                         log.settle(caps);
                     }
                     26..32 => {
@@ -158,6 +171,7 @@ fn proof(seed: u64, lives: u64, bugs: &[Bug]) -> Verdict {
                         let gone = gone.map(|row| row.kept = false).count() as u64;
                         let trimmed = session.events().trim_before(after[0].stream, &after[0].id).await.unwrap();
                         assert_eq!(trimmed, gone);
+                        log.1 |= gone > 0;
                     }
                     32 => {
                         assert!(session.close().await.unwrap());
@@ -167,6 +181,7 @@ fn proof(seed: u64, lives: u64, bugs: &[Bug]) -> Verdict {
                     }
                     33..36 => {
                         running.snapshot().await.unwrap();
+                        logs.values_mut().for_each(|log| log.1 = true);
                         snapshots += 1;
                     }
                     36..38 => tokio::time::sleep(FLUSH_EVERY).await,
