@@ -98,7 +98,7 @@ pub enum Format {
     Json,
 }
 
-/// When an acknowledged change is on disk.
+/// When an acknowledged change is on disk: an update, a creation, an end, or an event in a log and its trimming.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Durability {
     /// With the next snapshot: a crash loses what came after the last one.
@@ -110,8 +110,8 @@ pub enum Durability {
         /// Time between two writes; from 1 millisecond to 1 hour.
         flush_every: Duration,
     },
-    /// Before it is acknowledged: neither a crash nor a power cut loses any. Reads see nothing that is not on disk. Last
-    /// uses alone are written once a second.
+    /// Before it is acknowledged: neither a crash nor a power cut loses any. Reads see nothing that is not on disk,
+    /// events aside, which are replayed from when they are appended. Last uses alone are written once a second.
     Commit,
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::enter::{self, enter};
+use super::events;
 use super::in_flight::{Accepted, InFlight, Refused};
 use super::lookup::access;
 use super::new_session::NewSession;
@@ -120,7 +121,10 @@ fn admit(core: &Arc<Core>) -> Result<Accepted, CreateError> {
 /// Takes in a session that was built elsewhere, whole, under the caps of this service.
 pub(crate) fn adopt(core: &Core, slot: Arc<Slot>) -> Result<(), CreateError> {
     match enter(core, &slot) {
-        Ok(true) => Ok(()),
+        Ok(true) => {
+            events::adopted(core, &slot);
+            Ok(())
+        }
         refused => {
             let owner = Arc::clone(&slot.identity.owner);
             drop(slot);

@@ -1,10 +1,13 @@
 //! The event log of a session, beside its revisions: an append is no update of the state, wakes no reader of it and waits
 //! for no turn of the mailbox. What it shares with updates is their durability: a snapshot follows it as it follows them.
 
+mod unwritten;
+
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
+pub(crate) use self::unwritten::Unwritten;
 use super::core::Core;
 use super::in_flight::{InFlight, Refused};
 use super::lookup::access;
@@ -13,12 +16,16 @@ use super::room;
 use super::slot::Slot;
 use crate::config::MAX_TEXT_BYTES;
 use crate::error::{EventError, IdError, LimitExceeded, Overload};
-use crate::state::{Event, EventId, EventLog, Json, Replay};
+use crate::state::{Event, EventId, EventLog, EventsSince, Json, Replay};
 
 /// Where a slot keeps its log: nothing once the session has ended.
 ///
 /// Whoever holds this lock takes no lock of a slot; an end takes it under the slot's.
-pub(crate) struct Events(Mutex<Option<EventLog>>);
+pub(crate) struct Events {
+    log: Mutex<Option<EventLog>>,
+    /// Where there is a journal. Taken last of all.
+    unwritten: Mutex<Unwritten>,
+}
 
 /// What has happened to a log.
 #[derive(Clone, Copy)]
@@ -26,17 +33,23 @@ pub(crate) enum Change<'a> {
     /// An event was appended; it may have had the oldest trimmed.
     Appended,
     /// Events of this stream with lower numbers were trimmed.
-    Trimmed {
-        #[allow(dead_code, reason = "for journals")]
-        stream: &'a str,
-        #[allow(dead_code, reason = "for journals")]
-        before: u64,
-    },
+    Trimmed { stream: &'a str, before: u64 },
 }
 
 impl Events {
+    /// A log that stands in no file.
     pub(crate) fn new(log: EventLog) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Some(log))))
+        Self::of(log, Unwritten::default())
+    }
+
+    /// A log as the files have it that journals go on from.
+    pub(crate) fn restored(log: EventLog) -> Arc<Self> {
+        let unwritten = Unwritten::after(&log);
+        Self::of(log, unwritten)
+    }
+
+    fn of(log: EventLog, unwritten: Unwritten) -> Arc<Self> {
+        Arc::new(Self { log: Mutex::new(Some(log)), unwritten: Mutex::new(unwritten) })
     }
 
     /// A log for a session that has none.
@@ -45,7 +58,21 @@ impl Events {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Option<EventLog>> {
-        self.0.lock()
+        self.log.lock()
+    }
+
+    /// What of the log no journal holds, and what is to be told once one does; `None` where that is nothing, and once the session has ended.
+    pub(crate) fn unwritten(&self) -> Option<(EventsSince, Unwritten)> {
+        let held = self.lock();
+        let (log, unwritten) = (held.as_ref()?, self.unwritten.lock());
+        let since = unwritten.of(log)?;
+        let put = unwritten.clone().with(&since);
+        Some((since, put))
+    }
+
+    /// So much of it stands in a journal.
+    pub(crate) fn written(&self, written: &Unwritten) {
+        self.unwritten.lock().written(written);
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -65,15 +92,39 @@ fn random<const N: usize>() -> Result<[u8; N], IdError> {
 }
 
 /// Appends an event to a stream of the session. Not a use of the session: what talks to nobody keeps nothing alive.
-pub(crate) fn append(core: &Arc<Core>, slot: &Arc<Slot>, stream: &str, payload: &Json) -> Result<EventId, EventError> {
+///
+/// # Cancellation
+/// What was appended stays, and is written all the same.
+pub(crate) async fn append(
+    core: &Arc<Core>,
+    slot: &Arc<Slot>,
+    stream: &str,
+    payload: &Json,
+) -> Result<EventId, EventError> {
     check(stream)?;
-    let _accepted = InFlight::pass(core).map_err(|refused| match refused {
+    if !core.commits_wait() {
+        let _accepted = InFlight::pass(core).map_err(|refused| not_accepted(core, refused))?;
+        return append_here(core, slot, stream, payload);
+    }
+    let _accepted = InFlight::admit(core).map_err(|refused| not_accepted(core, refused))?;
+    let id = append_here(core, slot, stream, payload)?;
+    core.flush().await?;
+    Ok(id)
+}
+
+fn not_accepted(core: &Core, refused: Refused) -> EventError {
+    match refused {
         Refused::Stopping => EventError::Stopping,
         Refused::Full => {
             core.telemetry.overloaded(Overload::Service);
             EventError::Overloaded(Overload::Service)
         }
-    })?;
+    }
+}
+
+/// Appends, and waits for nobody.
+fn append_here(core: &Arc<Core>, slot: &Arc<Slot>, stream: &str, payload: &Json) -> Result<EventId, EventError> {
+    core.durable()?;
     access(core, slot, false)?;
     let events = slot.events_or(Events::begin)??;
     let mut tries = 0..room::TRIES;
@@ -92,7 +143,7 @@ pub(crate) fn append(core: &Arc<Core>, slot: &Arc<Slot>, stream: &str, payload: 
 /// Appends under the log's lock, or tells which cap of others' it met, and by how many bytes it grows.
 fn try_append(
     core: &Core,
-    slot: &Slot,
+    slot: &Arc<Slot>,
     events: &Events,
     stream: &str,
     payload: &Json,
@@ -110,7 +161,7 @@ fn try_append(
         return Ok(Err((met, after.saturating_sub(before))));
     }
     let id = log.append(stream, payload.clone(), core.clock.now(), limits);
-    noted(core, slot, log, Change::Appended);
+    noted(core, slot, events, log, Change::Appended);
     Ok(Ok(id))
 }
 
@@ -127,9 +178,28 @@ pub(crate) fn recent(core: &Core, slot: &Arc<Slot>, stream: &str, count: usize) 
 }
 
 /// Trims what came before an event in its stream; gives how many events those were.
-pub(crate) fn trim_before(core: &Arc<Core>, slot: &Arc<Slot>, stream: &str, id: &EventId) -> Result<u64, EventError> {
+///
+/// # Cancellation
+/// As that of [`append`].
+pub(crate) async fn trim_before(
+    core: &Arc<Core>,
+    slot: &Arc<Slot>,
+    stream: &str,
+    id: &EventId,
+) -> Result<u64, EventError> {
     check(stream)?;
     let _accepted = InFlight::enter(core).ok_or(EventError::Stopping)?;
+    let trimmed = trim_here(core, slot, stream, id)?;
+    if core.commits_wait() {
+        // Though nothing was left to trim: whoever trimmed it may still wait.
+        core.flush().await?;
+    }
+    Ok(trimmed)
+}
+
+/// Trims, and waits for nobody.
+fn trim_here(core: &Arc<Core>, slot: &Arc<Slot>, stream: &str, id: &EventId) -> Result<u64, EventError> {
+    core.durable()?;
     access(core, slot, false)?;
     let events = slot.events().map_err(EventError::Ended)?.ok_or(EventError::Unknown)?;
     let trimmed = {
@@ -142,7 +212,9 @@ pub(crate) fn trim_before(core: &Arc<Core>, slot: &Arc<Slot>, stream: &str, id: 
         let bytes = log.bytes();
         let trimmed = log.trim_stream(stream, before);
         core.capacity.settle(core, &slot.identity, bytes, log.bytes())?;
-        noted(core, slot, log, Change::Trimmed { stream, before });
+        if trimmed > 0 {
+            noted(core, slot, &events, log, Change::Trimmed { stream, before });
+        }
         trimmed
     };
     if trimmed > 0 {
@@ -167,9 +239,21 @@ fn look<T>(core: &Core, slot: &Arc<Slot>, look: impl FnOnce(&EventLog) -> T) -> 
 }
 
 /// The one place that learns of every change of a log, after it was made and under the log's lock, so in its order. What
-/// follows logs, as a journal does, starts here: [`EventLog::since`] gives what came after a number.
-#[allow(clippy::needless_pass_by_value, reason = "a change is a word")]
-fn noted(_: &Core, _: &Slot, _: &EventLog, _: Change<'_>) {}
+/// follows logs, as a journal does, starts here.
+fn noted(core: &Core, slot: &Arc<Slot>, events: &Events, log: &EventLog, change: Change<'_>) {
+    let Some(journal) = core.journal() else { return };
+    if let Change::Trimmed { stream, before } = change {
+        events.unwritten.lock().trimmed(log, stream, before);
+    }
+    journal.log_changed(slot);
+}
+
+/// A session was entered that may have brought its log along.
+pub(crate) fn adopted(core: &Core, slot: &Arc<Slot>) {
+    if let (Some(journal), Ok(Some(_))) = (core.journal(), slot.events()) {
+        journal.log_changed(slot);
+    }
+}
 
 /// The end that took the log away.
 fn gone(slot: &Slot) -> EventError {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::events::{Logs, carried, part};
+pub(crate) use self::events::{Logs, carried, grown, part};
 use super::core::Core;
 use super::measure::{check_names, keys_of, metadata_of, owner_key, principal_of};
 use super::owners::OwnerSlot;

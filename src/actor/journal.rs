@@ -124,6 +124,11 @@ impl Journal {
         self.shared.marks.changed(slot, || old.filter(|old| old.entries.is_large()).cloned());
     }
 
+    /// Notes a session whose event log has changed. Called under the log's lock.
+    pub(crate) fn log_changed(&self, slot: &Arc<Slot>) {
+        self.shared.marks.log_changed(slot);
+    }
+
     /// Notes a session that was used.
     pub(crate) fn touched(&self, slot: &Arc<Slot>) {
         self.shared.marks.touched(slot);
@@ -234,7 +239,7 @@ impl Core {
         self.journal().map_or(Ok(()), Journal::healthy)
     }
 
-    /// Makes durable what has ended, where there is a journal.
+    /// Makes durable what was noted before the call, where there is a journal.
     pub(crate) async fn flush(&self) -> Result<(), NotDurable> {
         match self.journal() {
             Some(journal) => journal.flush().await,

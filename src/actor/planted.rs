@@ -112,6 +112,12 @@ pub(crate) enum Bug {
     AcknowledgesUnsynced,
     /// The journal holds no ends.
     TombstoneNotJournaled,
+    /// The journal holds no event logs.
+    EventsNotJournaled,
+    /// The journal holds nothing of trims that were asked for.
+    TrimsNotJournaled,
+    /// The journal does not tell which event of a log is the oldest.
+    OldestNotJournaled,
     /// The journal holds no last uses.
     TouchNotJournaled,
     /// The journal does not tell which entries of a large session were removed.

@@ -247,6 +247,11 @@ fn take(
         Some(crew) => crew.others(&mut take).map_err(|RecordError(detail)| FileError::Record { index: 0, detail }),
         None => Ok(()),
     });
+    // Before anybody asks whose they are: what the journals say has ended takes its log along.
+    let read = read.and_then(|()| {
+        let laid = logs.lay_over(replay, image::carried(saved_at, now));
+        laid.map_err(|RecordError(detail)| FileError::Record { index: 0, detail })
+    });
     let entered = read.and_then(|()| arrivals.enter(core)).and_then(|()| {
         let stray = logs.stray(|digest| core.registry.find(digest).is_some());
         stray.map_or(Ok(()), |(index, digest)| {

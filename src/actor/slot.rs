@@ -19,6 +19,8 @@ use crate::time::Timestamp;
 const CHANGED: u8 = 1;
 /// It was used.
 const TOUCHED: u8 = 2;
+/// Its event log has changed.
+const LOG: u8 = 4;
 
 /// One session in the registry.
 pub(crate) struct Slot {
@@ -270,6 +272,11 @@ impl Slot {
         self.mark(TOUCHED)
     }
 
+    /// The same for its event log.
+    pub(crate) fn mark_log(&self) -> bool {
+        self.mark(LOG)
+    }
+
     /// What is published from here on is marked anew. Whoever looks at the committed state after this finds what was
     /// published before: both take the lock.
     pub(crate) fn unmark_changed(&self) {
@@ -278,6 +285,11 @@ impl Slot {
 
     pub(crate) fn unmark_touched(&self) {
         self.marks.fetch_and(!TOUCHED, Ordering::AcqRel);
+    }
+
+    /// In the same way: the log is changed, marked and looked at under its own lock.
+    pub(crate) fn unmark_log(&self) {
+        self.marks.fetch_and(!LOG, Ordering::AcqRel);
     }
 
     fn mark(&self, mark: u8) -> bool {

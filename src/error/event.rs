@@ -1,8 +1,9 @@
 //! What can be said of event logs.
 
-use super::{Ended, IdError, LimitExceeded, Overload};
+use super::{Ended, IdError, LimitExceeded, NotDurable, Overload};
 
-/// Why something could not be done with a session's event log. Nothing of it was.
+/// Why something could not be done with a session's event log. Nothing of it was, but for what [`EventError::NotDurable`]
+/// says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
@@ -27,6 +28,10 @@ pub enum EventError {
     /// The service is draining or stopped.
     #[error("the service is shutting down and takes no more events; connect again in a moment")]
     Stopping,
+    /// What the service promises of its files cannot be kept. Where the event, or the trim, was being written when that was
+    /// found out, it is in the log, and may be there after a restart.
+    #[error(transparent)]
+    NotDurable(#[from] NotDurable),
     /// The operating system gave no random numbers for the log's ids.
     #[error(transparent)]
     Id(#[from] IdError),

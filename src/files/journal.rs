@@ -65,6 +65,8 @@ pub struct Records {
     pub sessions: u64,
     /// What changed in large sessions.
     pub changes: u64,
+    /// What was appended to event logs, and trimmed from them.
+    pub events: u64,
     /// Last uses.
     pub last_uses: u64,
     /// Ends.
@@ -76,6 +78,7 @@ impl Records {
         *match item {
             JournalItem::Session(_) => &mut self.sessions,
             JournalItem::Delta(_) => &mut self.changes,
+            JournalItem::Growth(_) | JournalItem::Trim(_) => &mut self.events,
             JournalItem::Touch(_) => &mut self.last_uses,
             JournalItem::Tombstone(_) => &mut self.ends,
         } += 1;

@@ -20,6 +20,7 @@ mod histories;
 mod isolation;
 mod journaled;
 mod linearizable;
+mod logs;
 mod model;
 mod one_slot;
 mod panics;

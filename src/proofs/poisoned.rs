@@ -10,11 +10,12 @@ use std::time::Duration;
 use super::hand::{folder, paused};
 use crate::actor::planted::DISK;
 use crate::config::{DEFAULT_FLUSH_EVERY as FLUSH_EVERY, Durability};
-use crate::error::{CreateError, NotDurable, UpdateError};
+use crate::error::{CreateError, EventError, NotDurable, UpdateError};
 use crate::owner::Owner;
 use crate::principal::Principal;
 use crate::service::SessionService;
 use crate::snapshot::{FileLayer, LayerFile, Listed, Lock, StdLayer};
+use crate::state::Json;
 
 /// How a disk fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,15 +132,20 @@ async fn fails_and_heals(fault: Fault, durability: Durability) {
     let bucket = owner.bucket().await.unwrap();
     let doomed = owner.create(Default::default()).await.unwrap();
     bucket.increment("n", 1).await.unwrap();
+    let (events, payload) = (bucket.events(), Json::of(&"one").unwrap());
+    let mut appended = vec![events.append("s", &payload).await.unwrap()];
     tokio::time::sleep(2 * FLUSH_EVERY).await;
     disk.set(fault);
     let before = bucket.read().unwrap().revision();
-    let failed = bucket.increment("n", 10).await;
+    let (failed, unwritten) = tokio::join!(bucket.increment("n", 10), events.append("s", &payload));
+    appended.extend(events.recent("s", 1).await.unwrap().iter().map(|event| event.id));
     if durability == Durability::Commit {
+        assert_eq!(unwritten, Err(EventError::NotDurable(NotDurable)));
         assert!(matches!(failed, Err(UpdateError::NotDurable(NotDurable))), "{failed:?}");
         assert_eq!(bucket.read().unwrap().revision(), before, "nobody sees what is not on disk");
     } else {
         failed.unwrap();
+        unwritten.unwrap();
         tokio::time::sleep(2 * FLUSH_EVERY).await;
     }
     assert!(!service.is_durable());
@@ -153,6 +159,8 @@ async fn fails_and_heals(fault: Fault, durability: Durability) {
         }
         tokio::time::sleep(10 * FLUSH_EVERY).await;
         assert!(matches!(bucket.increment("n", 100).await, Err(UpdateError::NotDurable(_))));
+        assert_eq!(events.append("s", &payload).await, Err(EventError::NotDurable(NotDurable)));
+        assert_eq!(events.trim_before("s", &appended[0]).await, Err(EventError::NotDurable(NotDurable)));
         assert!(matches!(owner.create(Default::default()).await, Err(CreateError::NotDurable(_))));
         assert_eq!(bucket.get::<i64>("n").unwrap(), seen, "reads go on");
     }
@@ -160,6 +168,7 @@ async fn fails_and_heals(fault: Fault, durability: Durability) {
     service.snapshot().await.unwrap();
     assert!(service.is_durable());
     assert_eq!(bucket.increment("n", 1_000).await.unwrap().value, seen.unwrap() + 1_000);
+    appended.push(events.append("s", &payload).await.unwrap());
     tokio::time::sleep(2 * FLUSH_EVERY).await;
     drop(service);
     for life in 0..2 {
@@ -167,6 +176,8 @@ async fn fails_and_heals(fault: Fault, durability: Durability) {
         assert_eq!(service.restored().degraded(), life == 1);
         let bucket = owner.bucket().await.unwrap();
         assert_eq!(bucket.get::<i64>("n").unwrap(), Some(seen.unwrap() + 1_000), "{fault:?} {durability:?} {life}");
+        let found = bucket.events().recent("s", 9).await.unwrap();
+        assert_eq!(found.iter().map(|event| event.id).collect::<Vec<_>>(), appended, "{fault:?} {durability:?} {life}");
         assert!(owner.open(doomed.id().as_str()).await.is_err(), "what ended meanwhile stays ended");
         drop(service);
         // The same by way of what was written before the fault: the failed frame must count for nothing there.

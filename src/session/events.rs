@@ -13,8 +13,9 @@ impl Session {
     /// The session's event log: what it sent on its outbound streams, bounded, so that a client which lost its connection
     /// goes on after the last event it got.
     ///
-    /// It stands beside the state: an append makes no revision, and waits for no update. It ends with the session, is in
-    /// snapshots, and counts against the caps on bytes of the owner and of the service.
+    /// It stands beside the state: an append makes no revision, and waits for no update. It ends with the session, is as
+    /// durable as updates are ([`Durability`](crate::Durability)), and counts against the caps on bytes of the owner and of
+    /// the service.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -42,10 +43,16 @@ impl EventStreams<'_> {
     /// Appends an event to a stream and gives its id. The oldest events of all streams are trimmed where it would pass the
     /// log's caps. Not a use of the session.
     ///
+    /// With [`Durability::Commit`](crate::Durability::Commit) it answers once the event is on disk; others may be replayed it
+    /// before that.
+    ///
     /// # Errors
-    /// [`EventError`]: nothing was appended.
+    /// [`EventError`]: nothing was appended, but for what [`EventError::NotDurable`] says.
+    ///
+    /// # Cancellation
+    /// A call that is dropped while it waits for the disk has appended its event.
     pub async fn append(&self, stream: &str, payload: &Json) -> Result<EventId, EventError> {
-        events::append(&self.0.core, &self.0.slot, stream, payload)
+        events::append(&self.0.core, &self.0.slot, stream, payload).await
     }
 
     /// Every event of a stream strictly after the one of this id, and whether some of those are missing because they were
@@ -66,11 +73,15 @@ impl EventStreams<'_> {
         events::recent(&self.0.core, &self.0.slot, stream, count)
     }
 
-    /// Trims the events of a stream before the one of this id, which stays; gives how many. Not a use of the session.
+    /// Trims the events of a stream before the one of this id, which stays; gives how many. Not a use of the session. It waits
+    /// for the disk as [`EventStreams::append`] does.
     ///
     /// # Errors
-    /// As [`EventStreams::replay_after`], and [`EventError::Stopping`].
+    /// As [`EventStreams::replay_after`], [`EventError::Stopping`] and [`EventError::NotDurable`].
+    ///
+    /// # Cancellation
+    /// As that of [`EventStreams::append`].
     pub async fn trim_before(&self, stream: &str, id: &EventId) -> Result<u64, EventError> {
-        events::trim_before(&self.0.core, &self.0.slot, stream, id)
+        events::trim_before(&self.0.core, &self.0.slot, stream, id).await
     }
 }

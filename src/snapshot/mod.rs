@@ -40,8 +40,9 @@ pub(crate) use error::{FileError, FolderError, RecordError, RestoreError, WriteE
 pub(crate) use export::write_new;
 pub(crate) use folder::{Folder, Found, GenerationFile, generations, is_journal_name, journals};
 pub(crate) use journal::{
-    Chain, Cut, DeltaRecord, Frame, JournalItem, JournalRead, JournalWriter, MAGIC as JOURNAL_MAGIC, Replay, Rest,
-    TouchRecord, VERSION as JOURNAL_VERSION, chain, is_blank, read_journal,
+    Chain, Cut, DeltaRecord, Frame, GrowthRecord, JournalItem, JournalRead, JournalWriter, LogChange,
+    MAGIC as JOURNAL_MAGIC, Replay, Rest, TouchRecord, TrimRecord, VERSION as JOURNAL_VERSION, chain, is_blank,
+    read_journal,
 };
 pub(crate) use layer::{FileLayer, StdLayer};
 #[cfg(test)]

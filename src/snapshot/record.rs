@@ -22,7 +22,7 @@ pub(crate) use packed::entries_codec;
 pub(in crate::snapshot) use packed::lay_over;
 pub(super) use v1::HeaderRecord;
 pub(crate) use v1::{EndRecord, OwnerRecord, Role, SlidingRecord, TombstoneRecord};
-pub(in crate::snapshot) use v1::{MAX_STAMP, Text};
+pub(in crate::snapshot) use v1::{MAX_REVISION, MAX_STAMP, MAX_TEXT, Text};
 /// What the binary files of version 1 hold in place of their own of today.
 pub(super) use v1::{SessionRecord as SessionRecordV1, TrailerRecord as TrailerRecordV1};
 pub(super) use v2::TrailerRecord;

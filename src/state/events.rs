@@ -116,6 +116,16 @@ impl EventLog {
         Self { epoch, era, next: 1, trimmed: 0, kept, streams, bytes: 0 }
     }
 
+    /// What tells it from every other log.
+    pub(crate) const fn epoch(&self) -> u128 {
+        self.epoch
+    }
+
+    /// The number of the event that comes next.
+    pub(crate) const fn next(&self) -> u64 {
+        self.next
+    }
+
     /// What it counts as.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes

@@ -56,7 +56,8 @@ pub(super) fn as_json(file: &Path, held: &Journal) -> Value {
         "first_frame": held.first_frame, "frames": held.frames, "next_frame": held.next_frame,
         "written_at": time(held.written_at), "used": held.used, "bytes": held.bytes,
         "records": {
-            "sessions": records.sessions, "changes": records.changes, "last_uses": records.last_uses,
+            "sessions": records.sessions, "changes": records.changes, "events": records.events,
+            "last_uses": records.last_uses,
             "ends": records.ends,
         },
         "rest": word(held.rest),

@@ -9,16 +9,45 @@ use crate::actor::planted::Bug;
 use crate::actor::set_back::SetBack;
 use crate::actor::slot::Slot;
 use crate::config::EventLimits;
+use crate::error::IdError;
 use crate::id::SessionDigest;
-use crate::snapshot::{EventRecord, EventsRecord, EventsRef, RecordError, WriteError, Writer};
+use crate::snapshot::{
+    EventRecord, EventsRecord, EventsRef, GrowthRecord, LogChange, RecordError, Replay, TrimRecord, WriteError, Writer,
+};
 use crate::state::{Continuity, EventEntry, EventLog, EventsPart, EventsSince, Json};
 use crate::time::Timestamp;
 
 /// A part is closed once its events count as so much.
 const PART_BYTES: u64 = 256 << 10;
 
-/// Writes a log in parts; one part where it holds no event, since what was trimmed is told too.
+/// Writes a log to a snapshot.
 pub(super) fn write(digest: SessionDigest, log: &EventsSince, writer: &mut Writer<'_>) -> Result<(), WriteError> {
+    in_parts(digest, log, |part, _| writer.events(&part))
+}
+
+/// Writes what was appended to a log to a journal. Other than in a snapshot each part tells the log as it was after its own
+/// last event, so that what follows it is taken for what it is: later.
+pub(crate) fn grown<'a>(
+    digest: SessionDigest,
+    log: &'a EventsSince,
+    mut put: impl FnMut(GrowthRecord<&'a str>) -> Result<(), RecordError>,
+) -> Result<(), RecordError> {
+    in_parts(digest, log, |mut part, is_last| {
+        if let Some(last) = part.events.last().filter(|_| !is_last) {
+            part.next = last.number.saturating_add(1);
+            part.trimmed = part.trimmed.min(last.number);
+        }
+        put(GrowthRecord { oldest: log.oldest, part })
+    })
+}
+
+/// Hands on a log in parts, each with whether it is the last; one part where it holds no event, since what was trimmed is
+/// told too.
+fn in_parts<'a, E>(
+    digest: SessionDigest,
+    log: &'a EventsSince,
+    mut put: impl FnMut(EventsRef<'a>, bool) -> Result<(), E>,
+) -> Result<(), E> {
     let mut events = log.events().peekable();
     loop {
         let mut part = Part::of(digest, log);
@@ -29,8 +58,9 @@ pub(super) fn write(digest: SessionDigest, log: &EventsSince, writer: &mut Write
             bytes += event.bytes();
             part.add(event);
         }
-        writer.events(&part.record)?;
-        if events.peek().is_none() {
+        let is_last = events.peek().is_none();
+        put(part.record, is_last)?;
+        if is_last {
             return Ok(());
         }
     }
@@ -75,7 +105,7 @@ pub(crate) fn part(record: &EventsRef<'_>, at: impl Fn(Timestamp) -> Timestamp) 
 }
 
 /// A time of a file, under a wall clock that may have gone back.
-pub(crate) fn carried(saved_at: Timestamp, now: Timestamp) -> impl Fn(Timestamp) -> Timestamp {
+pub(crate) fn carried(saved_at: Timestamp, now: Timestamp) -> impl Fn(Timestamp) -> Timestamp + Copy {
     let back = SetBack::of(saved_at, now);
     move |at| back.map_or_else(|| at.min(now), |back| back.past(at))
 }
@@ -84,8 +114,8 @@ pub(crate) fn carried(saved_at: Timestamp, now: Timestamp) -> impl Fn(Timestamp)
 pub(crate) struct Logs {
     limits: EventLimits,
     continuity: Continuity,
-    /// Each with the number of its first record.
-    logs: HashMap<[u8; 32], (EventLog, u64)>,
+    /// Each with the number of its first record in the file, where that holds any of it.
+    logs: HashMap<[u8; 32], (EventLog, Option<u64>)>,
     one_era: bool,
 }
 
@@ -101,11 +131,8 @@ impl Logs {
             RecordError(format!("session {}: {problem}", SessionDigest(digest).tag()))
         };
         if self.continuity.follow(digest, &part).map_err(|problem| tell(&problem))? {
-            let era = match part.events.first() {
-                Some(event) if self.one_era => event.era,
-                _ => era().map_err(|error| tell(&error))?,
-            };
-            self.logs.insert(digest, (EventLog::restored(&part, era), index));
+            let era = self.era(&part).map_err(|error| tell(&error))?;
+            self.logs.insert(digest, (EventLog::restored(&part, era), Some(index)));
         }
         if let Some((log, _)) = self.logs.get_mut(&digest) {
             log.extend(part);
@@ -114,9 +141,67 @@ impl Logs {
         Ok(())
     }
 
-    /// The first record whose session is not among these.
+    /// Lays over what journals say, each time as `at` has it.
+    pub(crate) fn lay_over(
+        &mut self,
+        replay: &Replay,
+        at: impl Fn(Timestamp) -> Timestamp + Copy,
+    ) -> Result<(), RecordError> {
+        for (digest, ended, changes) in replay.logs() {
+            if ended {
+                self.logs.remove(digest);
+            }
+            for change in changes {
+                let laid = match change {
+                    LogChange::Growth(growth) => self.grow(*digest, growth, at),
+                    LogChange::Trim(trim) => {
+                        self.trim(trim);
+                        Ok(())
+                    }
+                };
+                laid.map_err(|detail| RecordError(format!("session {}: {detail}", SessionDigest(*digest).tag())))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn grow(
+        &mut self,
+        digest: [u8; 32],
+        growth: &GrowthRecord,
+        at: impl Fn(Timestamp) -> Timestamp,
+    ) -> Result<(), String> {
+        let part = EventsPart { oldest: growth.oldest, ..part(&growth.part.borrowed(), at)? };
+        if !self.logs.contains_key(&digest) {
+            let era = self.era(&part).map_err(|error| error.to_string())?;
+            self.logs.insert(digest, (EventLog::new(part.epoch, era), None));
+        }
+        if let Some((log, _)) = self.logs.get_mut(&digest)
+            && log.apply(part)
+        {
+            log.settle(&self.limits);
+        }
+        Ok(())
+    }
+
+    fn trim(&mut self, trim: &TrimRecord) {
+        let log = self.logs.get_mut(&trim.digest).map(|(log, _)| log);
+        if let Some(log) = log.filter(|log| log.epoch() == trim.epoch) {
+            log.trim_stream(&trim.stream, trim.before);
+        }
+    }
+
+    /// What a log that begins with this part seals the ids of later events under.
+    fn era(&self, part: &EventsPart) -> Result<u32, IdError> {
+        match part.events.first() {
+            Some(event) if self.one_era => Ok(event.era),
+            _ => era(),
+        }
+    }
+
+    /// The first record of the file whose session is not among these.
     pub(crate) fn stray(&self, is_there: impl Fn(&SessionDigest) -> bool) -> Option<(u64, SessionDigest)> {
-        let stray = self.logs.iter().map(|(digest, (_, index))| (*index, SessionDigest(*digest)));
+        let stray = self.logs.iter().filter_map(|(digest, (_, index))| Some(((*index)?, SessionDigest(*digest))));
         stray.filter(|(_, digest)| !is_there(digest)).min_by_key(|(index, _)| *index)
     }
 
@@ -130,7 +215,7 @@ impl Logs {
         for (digest, (log, _)) in self.logs {
             let Some(slot) = find(&SessionDigest(digest)) else { continue };
             let bytes = log.bytes();
-            if slot.attach(Events::new(log)) {
+            if slot.attach(Events::restored(log)) {
                 each(&slot, bytes);
             }
         }

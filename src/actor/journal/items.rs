@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::actor::core::Core;
+use crate::actor::events::{Events, Unwritten};
 use crate::actor::image;
 use crate::actor::planted::Bug;
 use crate::actor::slot::Slot;
-use crate::snapshot::{DeltaRecord, Frame, JournalItem, RecordError, SlidingRecord, TouchRecord};
+use crate::snapshot::{DeltaRecord, Frame, JournalItem, RecordError, SlidingRecord, TouchRecord, TrimRecord};
 use crate::state::Committed;
 
 /// A session that has changed, as it is now; nothing of one that has ended.
@@ -53,4 +54,33 @@ pub(super) fn touched(frame: &mut Frame, slot: &Slot) -> Result<(), RecordError>
         last_active_at: slot.last_active().as_micros(),
         sliding: used.map(|(key, time)| SlidingRecord { key, last_used: time.as_micros() }).collect(),
     }))
+}
+
+/// A log that was put into frames, and what of it.
+pub(super) struct Logged {
+    events: Arc<Events>,
+    put: Unwritten,
+}
+
+impl Logged {
+    /// Tells the log, now that it is durable.
+    pub(super) fn written(self) {
+        self.events.written(&self.put);
+    }
+}
+
+/// What of a session's event log no journal holds; nothing of one that has ended. What was trimmed stands first, so that
+/// whoever reads it has room for what follows.
+pub(super) fn log(core: &Core, frame: &mut Frame, slot: &Slot) -> Result<Option<Logged>, RecordError> {
+    let Ok(Some(events)) = slot.events() else { return Ok(None) };
+    let Some((mut log, put)) = events.unwritten() else { return Ok(None) };
+    if core.planted(Bug::OldestNotJournaled) {
+        log.oldest = 0;
+    }
+    let digest = slot.identity.digest;
+    for (stream, before) in put.trims().filter(|_| !core.planted(Bug::TrimsNotJournaled)) {
+        frame.put(&JournalItem::Trim(TrimRecord { digest: digest.0, epoch: log.epoch, stream, before }))?;
+    }
+    image::grown(digest, &log, |growth| frame.put(&JournalItem::Growth(growth)))?;
+    Ok(Some(Logged { events, put }))
 }

@@ -22,6 +22,7 @@ pub(super) struct Changed {
 /// All that is to be written.
 pub(super) struct Marks {
     changed: [Mutex<Pile<Changed>>; PLACES],
+    logs: [Mutex<Pile<Arc<Slot>>>; PLACES],
     touched: [Mutex<Pile<Arc<Slot>>>; PLACES],
     buried: Mutex<Pile<Tombstone>>,
 }
@@ -30,6 +31,7 @@ impl Default for Marks {
     fn default() -> Self {
         Self {
             changed: [const { Mutex::new(Pile(Vec::new())) }; PLACES],
+            logs: [const { Mutex::new(Pile(Vec::new())) }; PLACES],
             touched: [const { Mutex::new(Pile(Vec::new())) }; PLACES],
             buried: Mutex::new(Pile(Vec::new())),
         }
@@ -44,6 +46,15 @@ impl Marks {
         {
             let changed = Changed { slot: Arc::clone(slot), base: base() };
             place.lock().push(changed);
+        }
+    }
+
+    /// After the change of its event log, under that one's lock.
+    pub(super) fn log_changed(&self, slot: &Arc<Slot>) {
+        if slot.mark_log()
+            && let Some(place) = self.logs.get(place(slot))
+        {
+            place.lock().push(Arc::clone(slot));
         }
     }
 
@@ -64,6 +75,14 @@ impl Marks {
         let mut all = Pile::default();
         self.changed.iter().for_each(|place| all.append(&mut place.lock()));
         all.iter().for_each(|changed| changed.slot.unmark_changed());
+        all
+    }
+
+    /// Sessions whose event log has changed, in the same way.
+    pub(super) fn take_logs(&self) -> Pile<Arc<Slot>> {
+        let mut all = Pile::default();
+        self.logs.iter().for_each(|place| all.append(&mut place.lock()));
+        all.iter().for_each(|slot| slot.unmark_log());
         all
     }
 

@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use super::items::{self, Logged};
 use super::marks::{Changed, Pile};
-use super::{Pending, Shared, Work, items};
+use super::{Pending, Shared, Work};
 use crate::actor::core::Core;
 use crate::actor::image;
 use crate::actor::planted::Bug;
@@ -47,6 +48,7 @@ pub(super) struct Worker {
     /// What was taken from the marks and is not durable yet.
     ends: Pile<Tombstone>,
     changed: Pile<Changed>,
+    logs: Pile<Arc<Slot>>,
     /// Whether some of it was on its way when a write failed: what is known of it is not what it was changed from.
     behind: bool,
     /// Whether a snapshot was asked for, for the size of this file.
@@ -65,6 +67,7 @@ impl Worker {
             durable,
             ends: Pile::default(),
             changed: Pile::default(),
+            logs: Pile::default(),
             behind: false,
             asked: false,
         }
@@ -142,18 +145,34 @@ impl Worker {
         self.shared.poisoned.load(Ordering::Acquire)
     }
 
-    /// Ends, changes and commits, in an order in which the last word on a session comes last.
+    /// Ends, changes, commits and event logs, in an order in which the last word on a session comes last.
     fn write(&mut self, core: &Core, commits: &[Pending]) -> Result<(), Fault> {
-        self.ends.append(&mut self.shared.marks.take_buried());
+        // The other way round than they are written, so that what was noted first is not written later: a session that
+        // follows an end under the same digest, or a log that belongs to a session.
+        self.logs.append(&mut self.shared.marks.take_logs());
         self.changed.append(&mut self.shared.marks.take_changed());
+        self.ends.append(&mut self.shared.marks.take_buried());
         let (ends, changed) = (std::mem::take(&mut self.ends), std::mem::take(&mut self.changed));
-        let written = self.write_all(core, &ends, &changed, commits);
+        let logs = std::mem::take(&mut self.logs);
+        let written = self.write_all(core, &ends, &changed, commits).and_then(|()| self.write_logs(core, &logs));
         self.behind = written.is_err();
         if self.behind {
             // Bounded as the marks are: each session is there once, or ended once.
-            (self.ends, self.changed) = (ends, changed);
+            (self.ends, self.changed, self.logs) = (ends, changed, logs);
         }
         written
+    }
+
+    /// The logs learn of it only once all of it is durable: of a write that failed nothing counts.
+    fn write_logs(&mut self, core: &Core, logs: &Pile<Arc<Slot>>) -> Result<(), Fault> {
+        let mut written = Vec::new();
+        for slot in logs.iter().filter(|_| !core.planted(Bug::EventsNotJournaled)) {
+            written.extend(items::log(core, &mut self.frame, slot)?);
+            self.if_full()?;
+        }
+        self.frame_durable()?;
+        written.into_iter().for_each(Logged::written);
+        Ok(())
     }
 
     fn write_all(
@@ -177,7 +196,7 @@ impl Worker {
                 self.if_full()?;
             }
         }
-        self.frame_durable()
+        Ok(())
     }
 
     fn touches(&mut self) -> Result<(), Fault> {

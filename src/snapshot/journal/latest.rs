@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::records::{DeltaRecord, JournalItem, TouchRecord};
+use super::records::{DeltaRecord, GrowthRecord, JournalItem, TouchRecord, TrimRecord};
 use crate::snapshot::record::{SessionRecord, SessionRef, SlidingRecord, TombstoneRecord, lay_over};
 
 /// All that was journaled, by session.
@@ -23,10 +23,18 @@ pub(crate) struct Latest {
     /// After it, or after what the snapshot holds.
     deltas: Vec<DeltaRecord>,
     touch: Option<TouchRecord>,
+    /// What became of its event log, in the order in which it was written.
+    log: Vec<LogChange>,
     /// Whether there was an end: what the snapshot holds is of that earlier life.
     ended: bool,
     /// Whether the snapshot holds the session too.
     met: AtomicBool,
+}
+
+/// A change of an event log.
+pub(crate) enum LogChange {
+    Growth(GrowthRecord),
+    Trim(TrimRecord),
 }
 
 impl Replay {
@@ -39,6 +47,14 @@ impl Replay {
             JournalItem::Tombstone(record) => {
                 *self.at(record.digest) = Latest { ended: true, ..Latest::default() };
                 self.tombstones.push(record);
+            }
+            JournalItem::Growth(GrowthRecord { oldest, part }) => {
+                let growth = GrowthRecord { oldest, part: part.owned() };
+                self.at(part.digest).log.push(LogChange::Growth(growth));
+            }
+            JournalItem::Trim(TrimRecord { digest, epoch, stream, before }) => {
+                let trim = TrimRecord { digest, epoch, stream: stream.to_owned(), before };
+                self.at(digest).log.push(LogChange::Trim(trim));
             }
         }
     }
@@ -75,6 +91,13 @@ impl Replay {
         let latest = self.sessions.get(&record.digest)?;
         latest.met.store(true, Ordering::Relaxed);
         Some(latest.over(Some(record)))
+    }
+
+    /// What became of event logs, by session: whether there was an end, so that the snapshot's is of an earlier life, and the
+    /// changes since.
+    pub(crate) fn logs(&self) -> impl Iterator<Item = (&[u8; 32], bool, &[LogChange])> {
+        let logs = self.sessions.iter().map(|(digest, latest)| (digest, latest.ended, latest.log.as_slice()));
+        logs.filter(|(_, ended, changes)| *ended || !changes.is_empty())
     }
 
     /// The sessions that the journal alone holds.

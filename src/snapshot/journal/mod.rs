@@ -35,11 +35,13 @@ mod writer;
 pub(crate) use chain::{Chain, Cut, chain, is_blank};
 pub(crate) use frame::Frame;
 pub(crate) use header::JournalHeader;
-pub(crate) use latest::Replay;
+pub(crate) use latest::{LogChange, Replay};
 #[cfg(test)]
 pub(in crate::snapshot) use reader::read;
 pub(crate) use reader::{Read as JournalRead, Rest, read as read_journal};
-pub(crate) use records::{DeltaRecord, JournalItem, TouchRecord};
+#[cfg(test)]
+pub(in crate::snapshot) use records::items;
+pub(crate) use records::{DeltaRecord, GrowthRecord, JournalItem, TouchRecord, TrimRecord};
 pub(crate) use writer::JournalWriter;
 
 /// The first bytes of a journal; the first of them begins no text.

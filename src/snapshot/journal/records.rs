@@ -3,7 +3,10 @@
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
-use crate::snapshot::record::{SessionRecord, SessionRef, SlidingRecord, Text, TombstoneRecord, check, hash};
+use crate::snapshot::record::{
+    EventsRecord, MAX_REVISION, MAX_STAMP, MAX_TEXT, SessionRecord, SessionRef, SlidingRecord, Text, TombstoneRecord,
+    check, hash,
+};
 use crate::snapshot::{RecordError, codec};
 
 /// What changed in a large session since one of its revisions.
@@ -28,11 +31,41 @@ pub(crate) struct TouchRecord<S: Text = String> {
     #[serde(with = "hash")]
     pub(crate) digest: [u8; 32],
     /// When it was last used.
-    #[garde(range(max = crate::snapshot::record::MAX_STAMP))]
+    #[garde(range(max = MAX_STAMP))]
     pub(crate) last_active_at: u64,
     /// Last uses of entries with a sliding ttl, in the order of the keys.
     #[garde(dive)]
     pub(crate) sliding: Vec<SlidingRecord<S>>,
+}
+
+/// What was appended to an event log: a part that can be laid on the log as it was before it, or as it was at any time after.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Debug))]
+pub(crate) struct GrowthRecord<S: Text = String> {
+    /// The number of the oldest event that was kept by then, that of the next one where none was: those before it were
+    /// trimmed, among them some that no journal holds.
+    pub(crate) oldest: u64,
+    /// The events, with the log as it was right after the last of them.
+    pub(crate) part: EventsRecord<S>,
+}
+
+/// What was trimmed of one stream of an event log.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
+#[cfg_attr(test, derive(Debug))]
+pub(crate) struct TrimRecord<S: Text = String> {
+    /// The hash that names the session.
+    #[garde(skip)]
+    #[serde(with = "hash")]
+    pub(crate) digest: [u8; 32],
+    /// Of which log: what its ids are sealed with.
+    #[garde(skip)]
+    pub(crate) epoch: u128,
+    /// The stream.
+    #[garde(length(bytes, min = 1, max = MAX_TEXT))]
+    pub(crate) stream: S,
+    /// Its events with lower numbers were trimmed.
+    #[garde(range(max = MAX_REVISION))]
+    pub(crate) before: u64,
 }
 
 /// What a frame is made of.
@@ -45,16 +78,22 @@ pub(crate) enum JournalItem<'a> {
     Touch(TouchRecord<&'a str>),
     /// The end of one.
     Tombstone(TombstoneRecord),
+    /// What was appended to the event log of one.
+    Growth(GrowthRecord<&'a str>),
+    /// What was trimmed of it.
+    Trim(TrimRecord<&'a str>),
 }
 
 const SESSION: u8 = 1;
 const TOMBSTONE: u8 = 2;
 const DELTA: u8 = 3;
 const TOUCH: u8 = 4;
+const GROWTH: u8 = 5;
+const TRIM: u8 = 6;
 
 impl JournalItem<'_> {
     /// Appends the item to a payload; one that is refused leaves it as it was.
-    pub(super) fn put(&self, payload: &mut Vec<u8>) -> Result<(), RecordError> {
+    pub(in crate::snapshot) fn put(&self, payload: &mut Vec<u8>) -> Result<(), RecordError> {
         let start = payload.len();
         let put = self.checked().and_then(|()| self.append(payload));
         put.map_err(|detail| {
@@ -71,6 +110,8 @@ impl JournalItem<'_> {
             Self::Delta(record) => codec::encode(record, payload),
             Self::Touch(record) => codec::encode(record, payload),
             Self::Tombstone(record) => codec::encode(record, payload),
+            Self::Growth(record) => codec::encode(record, payload),
+            Self::Trim(record) => codec::encode(record, payload),
         }?;
         let bytes = payload.len() - start - 5;
         let fits = u32::try_from(bytes).ok().filter(|_| bytes <= crate::snapshot::MAX_RECORD_BYTES);
@@ -87,6 +128,8 @@ impl JournalItem<'_> {
             Self::Tombstone(_) => TOMBSTONE,
             Self::Delta(_) => DELTA,
             Self::Touch(_) => TOUCH,
+            Self::Growth(_) => GROWTH,
+            Self::Trim(_) => TRIM,
         }
     }
 
@@ -103,12 +146,17 @@ impl JournalItem<'_> {
             }
             Self::Touch(record) => check(record),
             Self::Tombstone(record) => check(record),
+            Self::Growth(record) if record.oldest > record.part.next => {
+                Err("the oldest event of a log comes after its last".to_owned())
+            }
+            Self::Growth(record) => check(&record.part),
+            Self::Trim(record) => check(record),
         }
     }
 }
 
 /// Hands on the items of a payload, in order; the error of the first that is none.
-pub(super) fn items(
+pub(in crate::snapshot) fn items(
     mut payload: &[u8],
     each: &mut dyn FnMut(JournalItem<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
@@ -123,6 +171,8 @@ pub(super) fn items(
             TOMBSTONE => JournalItem::Tombstone(codec::decode(bytes)?),
             DELTA => JournalItem::Delta(codec::decode(bytes)?),
             TOUCH => JournalItem::Touch(codec::decode(bytes)?),
+            GROWTH => JournalItem::Growth(codec::decode(bytes)?),
+            TRIM => JournalItem::Trim(codec::decode(bytes)?),
             _ => return Err("a record is of no known sort".to_owned()),
         };
         item.checked()?;

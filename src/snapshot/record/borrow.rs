@@ -71,7 +71,6 @@ impl<S: Text> EventsRecord<S> {
     }
 
     /// The same, on its own.
-    #[cfg(test)]
     pub(crate) fn owned(&self) -> EventsRecord {
         self.with(str::to_owned)
     }

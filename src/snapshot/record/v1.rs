@@ -15,12 +15,12 @@ use crate::principal::MAX_IDENTITY_BYTES;
 /// The last microsecond of the year 9999: the end of what RFC 3339 can spell.
 pub(in crate::snapshot) const MAX_STAMP: u64 = 253_402_300_799_999_999;
 /// Revisions stay below 2^63, so that every reader's signed integers hold them.
-pub(super) const MAX_REVISION: u64 = i64::MAX as u64;
+pub(in crate::snapshot) const MAX_REVISION: u64 = i64::MAX as u64;
 /// The longest key.
 pub(super) const MAX_KEY_BYTES: usize = 4 << 10;
 /// The most bytes of an attachment: 1 MiB.
 pub(super) const MAX_ATTACHMENT_BYTES: usize = 1 << 20;
-pub(super) const MAX_TEXT: usize = MAX_TEXT_BYTES as usize;
+pub(in crate::snapshot) const MAX_TEXT: usize = MAX_TEXT_BYTES as usize;
 pub(super) const MAX_TIMEOUT_MICROS: u64 = MAX_TIMEOUT.as_secs() * 1_000_000;
 
 /// Text of a record: its own, or borrowed from a live session or from the bytes of a file.

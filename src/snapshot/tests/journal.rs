@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::fixture::*;
 use crate::config::Wrap;
-use crate::snapshot::journal::{Rest, read};
+use crate::snapshot::journal::{Rest, items, read};
 use crate::snapshot::*;
 
 fn folder(path: &Path) -> Folder {
@@ -176,4 +176,65 @@ fn journals_go_with_the_snapshots_that_they_go_on_from() {
     let kept: Vec<_> = folder.journals().unwrap().iter().map(|file| file.generation).collect();
     assert_eq!(kept, [3, 4]);
     assert_eq!(folder.generations().unwrap().iter().map(|file| file.number).collect::<Vec<_>>(), [4, 3]);
+}
+
+/// What journals say of event logs, as a payload.
+fn changes_of_logs() -> (Vec<(u64, EventsRecord)>, TrimRecord, Vec<u8>) {
+    let grown: Vec<_> = (0..).zip(events()).map(|(place, part)| (2 - place, part)).collect();
+    let trim = TrimRecord { digest: [7; 32], epoch: u128::MAX - 5, stream: "größe".to_owned(), before: 1 << 60 };
+    let mut payload = Vec::new();
+    let TrimRecord { digest, epoch, stream, before } = &trim;
+    let borrowed = TrimRecord { digest: *digest, epoch: *epoch, stream: stream.as_str(), before: *before };
+    JournalItem::Trim(borrowed).put(&mut payload).unwrap();
+    for (oldest, part) in &grown {
+        JournalItem::Growth(GrowthRecord { oldest: *oldest, part: part.borrowed() }).put(&mut payload).unwrap();
+    }
+    (grown, trim, payload)
+}
+
+#[test]
+fn what_became_of_event_logs_is_read_as_it_was_written() {
+    let (grown, trim, payload) = changes_of_logs();
+    let (mut found, mut trims) = (Vec::new(), Vec::new());
+    items(&payload, &mut |item| {
+        match item {
+            JournalItem::Growth(growth) => found.push((growth.oldest, growth.part.owned())),
+            JournalItem::Trim(TrimRecord { digest, epoch, stream, before }) => {
+                trims.push(TrimRecord { digest, epoch, stream: stream.to_owned(), before });
+            }
+            _ => panic!("an item of another sort"),
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!((found, trims), (grown, vec![trim]));
+}
+
+#[test]
+fn bytes_that_are_no_changes_of_event_logs_are_refused_without_a_panic() {
+    let (_, _, payload) = changes_of_logs();
+    let mut damaged = payload.clone();
+    let is_read = |bytes: &[u8]| {
+        let read = items(bytes, &mut |item| {
+            if let JournalItem::Growth(growth) = item {
+                assert!(growth.oldest <= growth.part.next && growth.part.trimmed < growth.part.next);
+                assert!(growth.part.events.iter().all(|event| event.number < growth.part.next));
+            }
+            Ok(())
+        });
+        read.is_ok()
+    };
+    for place in 0..payload.len() {
+        for bit in 0..8 {
+            damaged[place] ^= 1 << bit;
+            is_read(&damaged);
+            damaged[place] = payload[place];
+        }
+    }
+    // Cut between two of them it holds those before; anywhere else it holds none.
+    assert_eq!((0..payload.len()).filter(|length| is_read(&payload[..*length])).count(), 4);
+    let (part, mut refused) = (events().remove(0), Vec::new());
+    let later = GrowthRecord { oldest: part.next + 1, part: part.borrowed() };
+    assert!(JournalItem::Growth(later).put(&mut refused).is_err());
+    assert!(refused.is_empty());
 }

@@ -10,7 +10,6 @@ pub(crate) struct EventsSince {
     pub(crate) next: u64,
     pub(crate) trimmed: u64,
     /// The number of the oldest event that is kept; that of the next one where none is.
-    #[cfg_attr(not(test), allow(dead_code, reason = "journals follow a log with it"))]
     pub(crate) oldest: u64,
     kept: Chunks,
     after: u64,
@@ -37,8 +36,12 @@ impl EventLog {
     /// What it holds of events after this number: zero for all. Copies a pointer for every 64 events.
     pub(crate) fn since(&self, after: u64) -> EventsSince {
         let Self { epoch, next, trimmed, .. } = *self;
-        let oldest = self.kept.iter().next().map_or(next, |entry| entry.number);
-        EventsSince { epoch, next, trimmed, oldest, kept: self.kept.clone(), after }
+        EventsSince { epoch, next, trimmed, oldest: self.oldest(), kept: self.kept.clone(), after }
+    }
+
+    /// The number of the oldest event that is kept; that of the next one where none is.
+    pub(crate) fn oldest(&self) -> u64 {
+        self.kept.iter().next().map_or(self.next, |entry| entry.number)
     }
 
     /// A log as its first part tells it, its events to follow. `era` is random, and not that of any of its events.
@@ -53,7 +56,6 @@ impl EventLog {
 
     /// Takes in what came after: events that are there already are passed over, so that twice is once. False, and nothing
     /// is done, for what another log tells.
-    #[cfg_attr(not(test), allow(dead_code, reason = "journals follow a log with it"))]
     pub(crate) fn apply(&mut self, part: EventsPart) -> bool {
         if part.epoch != self.epoch {
             return false;
