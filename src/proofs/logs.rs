@@ -167,8 +167,12 @@ fn proof(seed: u64, lives: u64, bugs: &[Bug]) -> Verdict {
                         let kept: Vec<_> = (0..log.0.len()).filter(|at| log.0[*at].kept).collect();
                         let Some(at) = kept.get(random.below(kept.len().max(1) as u64) as usize) else { continue };
                         let (before, after) = log.0.split_at_mut(*at);
-                        let gone = before.iter_mut().filter(|row| row.kept && row.stream == after[0].stream);
-                        let gone = gone.map(|row| row.kept = false).count() as u64;
+                        let mut gone = 0;
+                        for row in before.iter_mut().filter(|row| row.stream == after[0].stream) {
+                            gone += u64::from(row.kept);
+                            // Files learn of it, of what lower caps had trimmed before too.
+                            (row.kept, row.filed) = (false, false);
+                        }
                         let trimmed = session.events().trim_before(after[0].stream, &after[0].id).await.unwrap();
                         assert_eq!(trimmed, gone);
                         log.1 |= gone > 0;

@@ -49,7 +49,10 @@ async fn sessions_and_operations_are_counted_by_what_became_of_them() {
     let service = builder.max_entries(1_u64).start().await.unwrap();
     assert_eq!(
         metrics.moved().into_iter().collect::<Vec<_>>(),
-        [(format!("sessile_build_info{{version={}}}", env!("CARGO_PKG_VERSION")), 1.0)]
+        [
+            (format!("sessile_build_info{{version={}}}", env!("CARGO_PKG_VERSION")), 1.0),
+            ("sessile_durable{}".to_owned(), 1.0)
+        ]
     );
     let owner = service.owner(&alice());
     let kind = |kind: &str| NewSession::of_kind(kind).unwrap();

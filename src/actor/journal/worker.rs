@@ -236,7 +236,9 @@ impl Worker {
         if !core.planted(Bug::AcknowledgesUnsynced) {
             self.writer.sync()?;
         }
-        core.telemetry.journal_seconds.record(started.elapsed().as_secs_f64());
+        let took = started.elapsed();
+        core.telemetry.journal_seconds.record(took.as_secs_f64());
+        tracing::debug!(bytes = self.frame.len(), micros = took.as_micros() as u64, "journal written");
         self.durable = self.writer.next_frame();
         self.frame.clear();
         Ok(())
@@ -257,8 +259,11 @@ impl Worker {
 
     /// Goes on in another file, whose snapshot is about to be taken.
     fn rotate(&mut self, core: &Core, folder: &crate::snapshot::Folder) -> Result<u64, WriteError> {
+        // Changes wait for it, as they wait for a write.
+        let started = Instant::now();
         let number = folder.next_generation()?;
         self.writer = folder.begin_journal(number, self.durable, core.clock.now().as_micros())?;
+        core.telemetry.journal_seconds.record(started.elapsed().as_secs_f64());
         self.asked = false;
         Ok(number)
     }
@@ -273,10 +278,13 @@ impl Worker {
                 snapshotter.fold();
             }
         }
+        let started = Instant::now();
         match self.writer.make_room() {
+            Ok(false) => {}
+            Ok(true) => core.telemetry.journal_seconds.record(started.elapsed().as_secs_f64()),
             // Writes go on without; one that fails itself will tell.
-            Err(error) if error.kind() != io::ErrorKind::StorageFull => drop(self.poison(core, &error.into())),
-            _ => {}
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
+            Err(error) => drop(self.poison(core, &error.into())),
         }
     }
 }

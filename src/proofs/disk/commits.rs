@@ -120,8 +120,8 @@ fn worked<H: Habit>(seed: u64, disk: &Disk, habit: H, bugs: &[Bug]) -> Result<Le
                     }
                     // Several at once, so that they share writes.
                     let mut at_once = Vec::new();
-                    for place in 0..1 + random.below(SESSIONS) as usize {
-                        let (session, digest) = &live[place];
+                    let count = 1 + random.below(SESSIONS) as usize;
+                    for (session, digest) in live.iter().take(count) {
                         at_once.push(change(session, *digest, disk, &mut ledger, &mut random));
                     }
                     let mut ended = Vec::new();

@@ -57,7 +57,7 @@ impl Folder {
             self.journals().map_err(io("list the folder"))?.into_iter().rfind(|file| file.generation == generation);
         let segment = of.map_or(0, |last| last.segment + 1);
         let mut salt = [0; 4];
-        getrandom::fill(&mut salt).map_err(|error| io("get random bytes")(error.into()))?;
+        getrandom::fill(&mut salt).map_err(|error| io("get random bytes")(io::Error::other(error.to_string())))?;
         let salt = u32::from_le_bytes(salt);
         let service = env!("CARGO_PKG_VERSION").to_owned();
         let header = JournalHeader { generation, segment, first_frame, created_at, service, salt, seal: None };

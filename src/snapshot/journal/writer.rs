@@ -80,17 +80,19 @@ impl JournalWriter {
         self.file.sync_data()
     }
 
-    /// Fills the file with zeros ahead where little is left of them, so that a later sync has only bytes to write.
+    /// Fills the file with zeros ahead where little is left of them, so that a later sync has only bytes to write; whether it
+    /// did.
     ///
     /// # Errors
     /// [`io::Error`]; the file is as good as before.
-    pub(crate) fn make_room(&mut self) -> io::Result<()> {
+    pub(crate) fn make_room(&mut self) -> io::Result<bool> {
         if self.reserved - self.end >= self.reserve / 4 {
-            return Ok(());
+            return Ok(false);
         }
         self.reserve = (self.reserve * 2).min(MOST_RESERVE);
         self.fill()?;
-        self.file.sync_data()
+        self.file.sync_data()?;
+        Ok(true)
     }
 
     fn fill(&mut self) -> io::Result<()> {

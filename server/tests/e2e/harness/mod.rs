@@ -18,7 +18,7 @@ pub(crate) use official::Official;
 pub(crate) use raw::{Era, Raw};
 pub(crate) use reply::{Caller, Reply, with};
 pub(crate) use scrape::Scrape;
-pub(crate) use server::{Server, sessile, unix_now};
+pub(crate) use server::{Server, sessile};
 pub(crate) use skip::skip;
 pub(crate) use wire::{Answer, Wire};
 
