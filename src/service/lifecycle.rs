@@ -185,7 +185,11 @@ async fn open(core: &Arc<Core>, options: &SnapshotOptions) -> Result<Opened, Sta
             let GoesOn { generation, frame, snapshot_first, snapshot_soon, found } = goes_on;
             let begun = generation.map_or_else(|| folder.next_generation(), Ok);
             let now = opening.clock.now().as_micros();
-            let begun = begun.and_then(|generation| folder.begin_journal(generation, frame.unwrap_or(now).max(1), now));
+            let begun = begun.and_then(|generation| {
+                // One that stands there all the same holds nothing and goes on from the last.
+                let begun = folder.begin_journal(generation, frame.unwrap_or(now).max(1), now);
+                begun.map_err(|begin| begin.error)
+            });
             let writer = begun.map_err(|error| StartError::Folder(error.into()))?;
             journal = Some(Begun { writer, snapshot_first, snapshot_soon, found });
         }

@@ -19,7 +19,7 @@ use super::reader::ReadOptions;
 use super::record::EntriesCodec;
 use super::{FileError, FileLayer, FolderError, Opened, open};
 use crate::config::Wrap;
-pub(crate) use journals::journals;
+pub(crate) use journals::{BeginError, journals};
 use names::Name;
 pub(crate) use names::{GenerationFile, JournalFile, is_journal_name};
 pub(crate) use restore::Found;

@@ -38,7 +38,7 @@ mod writer;
 
 pub(crate) use error::{FileError, FolderError, RecordError, RestoreError, WriteError};
 pub(crate) use export::write_new;
-pub(crate) use folder::{Folder, Found, GenerationFile, generations, is_journal_name, journals};
+pub(crate) use folder::{BeginError, Folder, Found, GenerationFile, generations, is_journal_name, journals};
 pub(crate) use journal::{
     Chain, Cut, DeltaRecord, Frame, GrowthRecord, JournalItem, JournalRead, JournalWriter, LogChange,
     MAGIC as JOURNAL_MAGIC, Replay, Rest, TouchRecord, TrimRecord, VERSION as JOURNAL_VERSION, chain, is_blank,

@@ -7,7 +7,9 @@ use std::time::SystemTime;
 
 use crate::common::{alice, secs};
 use sessile::files::{self, FileError, Options, Verified};
-use sessile::{Builder, FileProblem, Format, ImportOptions, KeyRing, SessionService, StartError};
+use sessile::{
+    Builder, Durability, FileProblem, Format, ImportOptions, Json, KeyRing, NewSession, SessionService, StartError,
+};
 
 const FORMATS: [Format; 2] = [Format::Bincode, Format::Json];
 
@@ -72,6 +74,47 @@ async fn a_wrong_or_missing_key_means_no_start_and_nothing_touched() {
         }
         assert!(contents(folder.path()) == before, "{format:?}: something was touched");
         assert_eq!(value(&start(folder.path(), "a").await).await, Some(2));
+    }
+}
+
+#[tokio::test]
+async fn a_journal_tells_nothing_without_its_key_and_comes_back_with_it() {
+    const NEEDLES: [&str; 5] = ["needle-key", "needle-value", "needle-label", "needle-name", "needle-event"];
+    for sealed in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = if sealed { "a" } else { "" };
+        let service = builder(folder.path(), keys).durability(Durability::Commit).start().await.unwrap();
+        let owner = service.owner(&alice());
+        let new = NewSession::default().name("needle-name");
+        let session = owner.create(new).await.unwrap();
+        session.set("needle-key", "needle-value").await.unwrap();
+        session.describe(|metadata| metadata.label = Some("needle-label".to_owned())).await.unwrap();
+        session.events().append("stream", &Json::of("needle-event").unwrap()).await.unwrap();
+        let id = session.id().as_str().to_owned();
+        drop((session, service));
+        let before = contents(folder.path());
+        let journals = before.keys().filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+        assert_eq!((journals.count(), before.len()), (1, 2), "a journal and the lock");
+        for needle in NEEDLES.iter().copied().chain(["alice", &id]) {
+            let held = |bytes: &[u8]| bytes.windows(needle.len()).any(|window| window == needle.as_bytes());
+            let found = before.values().any(|(bytes, _)| held(bytes));
+            assert_eq!(found, !sealed, "{needle}");
+        }
+        if sealed {
+            for keys in ["", "b"] {
+                let refused = builder(folder.path(), keys).start().await.map(drop).unwrap_err();
+                assert!(
+                    matches!(&refused, StartError::Sealed { key, .. } if Some(key) == self::id("a").as_ref()),
+                    "{refused}"
+                );
+            }
+            assert!(contents(folder.path()) == before, "something was touched");
+        }
+        // Under a new first key, and at another level: the old one reads.
+        let service = start(folder.path(), if sealed { "ba" } else { "" }).await;
+        let session = service.owner(&alice()).open(&id).await.unwrap();
+        assert_eq!(session.get::<String>("needle-key").unwrap().as_deref(), Some("needle-value"));
+        assert_eq!(session.events().recent("stream", 9).await.unwrap().len(), 1);
     }
 }
 

@@ -16,7 +16,7 @@ use crate::actor::slot::Slot;
 use crate::actor::snapshotter::Held;
 use crate::actor::tombstones::Tombstone;
 use crate::error::NotDurable;
-use crate::snapshot::{Frame, JournalItem, JournalWriter, WriteError};
+use crate::snapshot::{BeginError, Frame, JournalItem, JournalWriter, WriteError};
 
 /// A frame that has so many bytes is written before more is put in.
 const FRAME_BYTES: usize = 4 << 20;
@@ -262,7 +262,14 @@ impl Worker {
         // Changes wait for it, as they wait for a write.
         let started = Instant::now();
         let number = folder.next_generation()?;
-        self.writer = folder.begin_journal(number, self.durable, core.clock.now().as_micros())?;
+        let begun = folder.begin_journal(number, self.durable, core.clock.now().as_micros());
+        self.writer = begun.map_err(|BeginError { error, may_be_there }| {
+            // Whatever was written to this file from here on could be taken for what was never acknowledged.
+            if may_be_there {
+                self.poison(core, &"a later journal may stand beside it".into());
+            }
+            error
+        })?;
         core.telemetry.journal_seconds.record(started.elapsed().as_secs_f64());
         self.asked = false;
         Ok(number)

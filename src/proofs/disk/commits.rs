@@ -20,7 +20,7 @@ use crate::actor::lookup;
 use crate::actor::new_session::NewSession;
 use crate::actor::planted::{Bug, DISK, FROM_THE_START};
 use crate::config::{Durability, Format};
-use crate::service::SessionService;
+use crate::service::{SessionService, StartError};
 use crate::session::Session;
 use crate::snapshot::FileLayer;
 use crate::time::{Clock, Timestamp};
@@ -33,7 +33,7 @@ const IMAGES: u64 = 167_000;
 const WORK: u64 = 400;
 const SESSIONS: u64 = 6;
 
-type Digest = [u8; 32];
+pub(super) type Digest = [u8; 32];
 
 /// What one session was and is to be, with the steps that the disk had done when each was acknowledged; nothing for the end.
 #[derive(Default)]
@@ -46,24 +46,24 @@ struct History {
 
 /// What was asked for and acknowledged.
 #[derive(Default)]
-struct Ledger {
+pub(super) struct Ledger {
     sessions: BTreeMap<Digest, History>,
     changes: u64,
 }
 
 impl Ledger {
-    fn asked(&mut self, digest: Digest, at: usize, held: Option<Held>) {
+    pub(super) fn asked(&mut self, digest: Digest, at: usize, held: Option<Held>) {
         self.sessions.entry(digest).or_default().asked.push((at, held));
     }
 
-    fn acknowledged(&mut self, digest: Digest, at: usize) {
+    pub(super) fn acknowledged(&mut self, digest: Digest, at: usize) {
         let history = self.sessions.entry(digest).or_default();
         history.acknowledged.push((at, history.asked.len()));
         self.changes += 1;
     }
 
     /// What a restart may find after so many steps: the last acknowledged state of each session, or one asked for since.
-    fn kept(&self, cut: usize, loaded: &Loaded) -> Result<(), String> {
+    pub(super) fn kept(&self, cut: usize, loaded: &Loaded) -> Result<(), String> {
         if loaded.skipped > 0 {
             return Err("a damaged file has a name".to_owned());
         }
@@ -89,7 +89,12 @@ impl Ledger {
     }
 }
 
-async fn start(layer: &Arc<dyn FileLayer>, random: &mut Random, since: Duration, bugs: &[Bug]) -> SessionService {
+pub(super) async fn start(
+    layer: &Arc<dyn FileLayer>,
+    random: &mut Random,
+    since: Duration,
+    bugs: &[Bug],
+) -> Result<SessionService, StartError> {
     let format = [Format::Bincode, Format::Json][random.below(2) as usize];
     let builder = SessionService::builder()
         .snapshots(PathBuf::from(FOLDER))
@@ -101,7 +106,7 @@ async fn start(layer: &Arc<dyn FileLayer>, random: &mut Random, since: Duration,
         .idle_timeout(None)
         .max_lifetime(None);
     let started = FROM_THE_START.scope(bugs.to_vec(), builder.start());
-    DISK.scope(Arc::clone(layer), started).await.unwrap()
+    DISK.scope(Arc::clone(layer), started).await
 }
 
 /// Lets a service work on a disk with a habit: several sessions at once, crashes, drains and snapshots between.
@@ -109,7 +114,7 @@ fn worked<H: Habit>(seed: u64, disk: &Disk, habit: H, bugs: &[Bug]) -> Result<Le
     let layer = Around::layer(Arc::new(disk.clone()), &Arc::new(habit));
     paused(async {
         let (mut random, mut ledger) = (Random(seed), Ledger::default());
-        let mut service = start(&layer, &mut random, disk.time(), bugs).await;
+        let mut service = start(&layer, &mut random, disk.time(), bugs).await.unwrap();
         let (mut live, mut made): (Vec<(Session, Digest)>, u64) = (Vec::new(), 0);
         for _ in 0..WORK {
             match random.below(100) {
@@ -141,7 +146,7 @@ fn worked<H: Habit>(seed: u64, disk: &Disk, habit: H, bugs: &[Bug]) -> Result<Le
                     live.clear();
                     drop(service);
                     tokio::task::yield_now().await;
-                    service = start(&layer, &mut random, disk.time(), bugs).await;
+                    service = start(&layer, &mut random, disk.time(), bugs).await.unwrap();
                     for made in 0..made {
                         let id = format!("s-{made}");
                         if let Ok(session) = service.owner(&principal()).open(&id).await {
@@ -155,7 +160,7 @@ fn worked<H: Habit>(seed: u64, disk: &Disk, habit: H, bugs: &[Bug]) -> Result<Le
     })
 }
 
-fn digest(id: &str) -> Digest {
+pub(super) fn digest(id: &str) -> Digest {
     lookup::digest(&principal().key(), id).unwrap().1.0
 }
 

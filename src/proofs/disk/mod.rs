@@ -6,6 +6,7 @@
 //! [`plain`] reads what a restart finds; [`sweep`] cuts everywhere and compares the two.
 
 mod around;
+mod commit_faults;
 mod commits;
 mod conformance;
 mod faults;

@@ -9,6 +9,14 @@ use crate::snapshot::journal::{Chain, JournalHeader, JournalWriter, chain};
 use crate::snapshot::layer::ListedKind;
 use crate::snapshot::{FileError, FileLayer, WriteError};
 
+/// Why a journal was not begun.
+#[derive(Debug)]
+pub(crate) struct BeginError {
+    pub(crate) error: WriteError,
+    /// Whether it may be in the folder all the same, and say that the one before it has ended.
+    pub(crate) may_be_there: bool,
+}
+
 impl Folder {
     /// The journals in it, oldest first.
     ///
@@ -45,31 +53,39 @@ impl Folder {
     /// Begins a journal and makes its name durable: what goes on from a generation, with this frame.
     ///
     /// # Errors
-    /// [`WriteError`]; nothing of it is left, as far as that can be had.
+    /// [`BeginError`].
     pub(crate) fn begin_journal(
         &self,
         generation: u64,
         first_frame: u64,
         created_at: u64,
-    ) -> Result<JournalWriter, WriteError> {
+    ) -> Result<JournalWriter, BeginError> {
         let io = |step| move |source| WriteError::Io { step, source };
-        let of =
-            self.journals().map_err(io("list the folder"))?.into_iter().rfind(|file| file.generation == generation);
+        let not_there = |error| BeginError { error, may_be_there: false };
+        let of = self
+            .journals()
+            .map_err(io("list the folder"))
+            .map_err(not_there)?
+            .into_iter()
+            .rfind(|file| file.generation == generation);
         let segment = of.map_or(0, |last| last.segment + 1);
         let mut salt = [0; 4];
-        getrandom::fill(&mut salt).map_err(|error| io("get random bytes")(io::Error::other(error.to_string())))?;
+        let random = getrandom::fill(&mut salt).map_err(|error| io::Error::other(error.to_string()));
+        random.map_err(io("get random bytes")).map_err(not_there)?;
         let salt = u32::from_le_bytes(salt);
         let service = env!("CARGO_PKG_VERSION").to_owned();
         let header = JournalHeader { generation, segment, first_frame, created_at, service, salt, seal: None };
         let file = JournalFile::new(&self.path, generation, segment);
-        let created = self.layer.create(&file.path).map_err(io("create the journal"))?;
+        let created = self.layer.create(&file.path).map_err(io("create the journal")).map_err(not_there)?;
         let begun = JournalWriter::begin(created, header, &self.wrap).and_then(|writer| {
             self.layer.sync_folder(&self.path).map_err(io("sync the folder"))?;
             Ok(writer)
         });
-        begun.inspect_err(|_| {
-            // The first error is the one to tell. A file without a whole header counts for nothing.
-            drop(self.layer.remove(&file.path));
+        begun.map_err(|error| {
+            // The first error is the one to tell. What may have a whole header must be gone for good: it says that an earlier
+            // file ends where it begins.
+            let removed = self.layer.remove(&file.path).and_then(|()| self.layer.sync_folder(&self.path));
+            BeginError { error, may_be_there: removed.is_err() }
         })
     }
 
