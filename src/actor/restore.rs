@@ -63,6 +63,13 @@ pub struct JournalCut {
     pub lost: bool,
 }
 
+impl From<Cut> for JournalCut {
+    fn from(cut: Cut) -> Self {
+        let Cut { path, detail, lost } = cut;
+        Self { path, detail, lost }
+    }
+}
+
 impl RestoreReport {
     /// Whether something newer than what was restored could not be read.
     #[must_use]
@@ -180,8 +187,7 @@ fn newest(core: &Core, folder: &Folder, now: Timestamp) -> Result<Newest, Restor
         Err(_) => return Err(newer.unwrap_or(RestoreError::JournalAlone { path: first.path })),
     };
     // Beside damaged snapshots journals count only where they make up for all of them.
-    let is_whole = chain.cut.as_ref().is_none_or(|cut| !cut.lost);
-    let taken = match first.generation == 0 && (is_whole || skipped.is_empty()) {
+    let taken = match first.generation == 0 && (chain.is_whole() || skipped.is_empty()) {
         true => take(core, folder, None, chain, now).ok(),
         false => None,
     };
@@ -272,7 +278,7 @@ fn take(
     tombstones.extend(replay.tombstones().map(image::unearth));
     let next_frame = chain.next_frame();
     let Chain { replay, files, cut } = chain;
-    let cut = cut.map(|Cut { path, detail, lost }| JournalCut { path, detail, lost });
+    let cut = cut.map(JournalCut::from);
     let (journals, journaled) = (files.len() as u64, replay.len() as u64);
     let last = files.into_iter().next_back().map(|(file, _)| file.generation);
     Ok(Taken { saved_at, seal, due, tombstones, sessions, journals, journaled, cut, last, next_frame })

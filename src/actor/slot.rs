@@ -15,12 +15,17 @@ use crate::error::{EndReason, Ended};
 use crate::state::{Amendment, Committed, CompactLifetime, EventLog, Lifetime};
 use crate::time::Timestamp;
 
-/// It has changed.
-const CHANGED: u8 = 1;
-/// It was used.
-const TOUCHED: u8 = 2;
-/// Its event log has changed.
-const LOG: u8 = 4;
+/// What of a session the journal is to hold.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+pub(crate) enum Mark {
+    /// It has changed.
+    Changed = 1,
+    /// It was used.
+    Touched = 2,
+    /// Its event log has changed.
+    Log = 4,
+}
 
 /// One session in the registry.
 pub(crate) struct Slot {
@@ -263,37 +268,15 @@ impl Slot {
     }
 
     /// Notes that the journal is to hold it, once until that is undone: true for the first time.
-    pub(crate) fn mark_changed(&self) -> bool {
-        self.mark(CHANGED)
-    }
-
-    /// The same for its last use.
-    pub(crate) fn mark_touched(&self) -> bool {
-        self.mark(TOUCHED)
-    }
-
-    /// The same for its event log.
-    pub(crate) fn mark_log(&self) -> bool {
-        self.mark(LOG)
-    }
-
-    /// What is published from here on is marked anew. Whoever looks at the committed state after this finds what was
-    /// published before: both take the lock.
-    pub(crate) fn unmark_changed(&self) {
-        self.marks.fetch_and(!CHANGED, Ordering::AcqRel);
-    }
-
-    pub(crate) fn unmark_touched(&self) {
-        self.marks.fetch_and(!TOUCHED, Ordering::AcqRel);
-    }
-
-    /// In the same way: the log is changed, marked and looked at under its own lock.
-    pub(crate) fn unmark_log(&self) {
-        self.marks.fetch_and(!LOG, Ordering::AcqRel);
-    }
-
-    fn mark(&self, mark: u8) -> bool {
+    pub(crate) fn mark(&self, mark: Mark) -> bool {
+        let mark = mark as u8;
         self.marks.load(Ordering::Relaxed) & mark == 0 && self.marks.fetch_or(mark, Ordering::AcqRel) & mark == 0
+    }
+
+    /// What is published from here on is marked anew. Whoever looks at the committed state, or the log, after this finds what
+    /// was published before: both take its lock.
+    pub(crate) fn unmark(&self, mark: Mark) {
+        self.marks.fetch_and(!(mark as u8), Ordering::AcqRel);
     }
 
     fn mirror(&self, committed: &Committed) {

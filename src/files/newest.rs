@@ -10,7 +10,7 @@ use super::pass::pass;
 use super::{FileError, Options, Verified};
 use crate::actor::restore::JournalCut;
 use crate::config::Format;
-use crate::snapshot::{self, Chain, Cut, StdLayer, chain, generations, journals};
+use crate::snapshot::{self, Chain, StdLayer, chain, generations, journals};
 
 /// A running service may put another snapshot in the place of one that is being read, and write to a journal.
 const TRIES: usize = 8;
@@ -130,7 +130,7 @@ fn look(folder: &Path, options: &Options<'_>) -> Result<Newest, FileError> {
         if first.generation == 0 {
             let chain = settled(folder, options, 0)?;
             // Beside damaged snapshots journals count only where they make up for all of them.
-            if skipped.is_empty() || chain.cut.as_ref().is_none_or(|cut| !cut.lost) {
+            if skipped.is_empty() || chain.is_whole() {
                 match restorable(None, chain, options) {
                     Ok(newest) => return Ok(Newest { skipped, ..newest }),
                     Err(damage) => alone = Some(damage),
@@ -155,7 +155,7 @@ fn settled(folder: &Path, options: &Options<'_>, generation: u64) -> Result<Chai
     };
     let mut known = read()?;
     for _ in 0..TRIES {
-        if known.cut.as_ref().is_none_or(|cut| !cut.lost) {
+        if known.is_whole() {
             break;
         }
         let again = read()?;
@@ -178,13 +178,12 @@ fn restorable(path: Option<PathBuf>, chain: Chain, options: &Options<'_>) -> Res
     if let Some(finding) = verified.findings.into_iter().next() {
         return Err(FileError::Record { path: about, index: finding.index, detail: finding.detail });
     }
-    let cut = |Cut { path, detail, lost }| JournalCut { path, detail, lost };
     Ok(Newest {
         path,
         file: Verified { findings: Vec::new(), ..verified },
         skipped: Vec::new(),
         journals: chain.files.iter().map(|(file, _)| file.path.clone()).collect(),
-        journal_cut: chain.cut.clone().map(cut),
+        journal_cut: chain.cut.clone().map(JournalCut::from),
         chain,
     })
 }

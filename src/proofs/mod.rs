@@ -24,7 +24,6 @@ mod logs;
 mod model;
 mod one_slot;
 mod panics;
-mod poisoned;
 mod proving;
 mod races;
 mod random;

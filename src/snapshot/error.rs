@@ -118,6 +118,11 @@ pub(crate) enum WriteError {
 }
 
 impl WriteError {
+    /// That a step failed.
+    pub(super) fn io(step: &'static str) -> impl FnOnce(io::Error) -> Self + Copy {
+        move |source| Self::Io { step, source }
+    }
+
     /// Whether there was no space: what an operator can mend, and what a later write finds mended.
     pub(crate) fn is_no_space(&self) -> bool {
         use io::ErrorKind::{QuotaExceeded, StorageFull};

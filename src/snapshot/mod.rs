@@ -30,6 +30,7 @@ mod folder;
 mod journal;
 mod json;
 mod layer;
+mod preamble;
 mod reader;
 mod record;
 mod seal;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::actor::slot::Slot;
+use crate::actor::slot::{Mark, Slot};
 use crate::actor::tombstones::Tombstone;
 use crate::state::Committed;
 
@@ -21,19 +21,19 @@ pub(super) struct Changed {
 
 /// All that is to be written.
 pub(super) struct Marks {
-    changed: [Mutex<Pile<Changed>>; PLACES],
-    logs: [Mutex<Pile<Arc<Slot>>>; PLACES],
-    touched: [Mutex<Pile<Arc<Slot>>>; PLACES],
+    changed: Places<Changed>,
+    logs: Places<Arc<Slot>>,
+    touched: Places<Arc<Slot>>,
     buried: Mutex<Pile<Tombstone>>,
 }
 
 impl Default for Marks {
     fn default() -> Self {
         Self {
-            changed: [const { Mutex::new(Pile(Vec::new())) }; PLACES],
-            logs: [const { Mutex::new(Pile(Vec::new())) }; PLACES],
-            touched: [const { Mutex::new(Pile(Vec::new())) }; PLACES],
-            buried: Mutex::new(Pile(Vec::new())),
+            changed: Places::of(Mark::Changed),
+            logs: Places::of(Mark::Log),
+            touched: Places::of(Mark::Touched),
+            buried: Mutex::default(),
         }
     }
 }
@@ -41,29 +41,16 @@ impl Default for Marks {
 impl Marks {
     /// After the change was published.
     pub(super) fn changed(&self, slot: &Arc<Slot>, base: impl FnOnce() -> Option<Arc<Committed>>) {
-        if slot.mark_changed()
-            && let Some(place) = self.changed.get(place(slot))
-        {
-            let changed = Changed { slot: Arc::clone(slot), base: base() };
-            place.lock().push(changed);
-        }
+        self.changed.note(slot, || Changed { slot: Arc::clone(slot), base: base() });
     }
 
     /// After the change of its event log, under that one's lock.
     pub(super) fn log_changed(&self, slot: &Arc<Slot>) {
-        if slot.mark_log()
-            && let Some(place) = self.logs.get(place(slot))
-        {
-            place.lock().push(Arc::clone(slot));
-        }
+        self.logs.note(slot, || Arc::clone(slot));
     }
 
     pub(super) fn touched(&self, slot: &Arc<Slot>) {
-        if slot.mark_touched()
-            && let Some(place) = self.touched.get(place(slot))
-        {
-            place.lock().push(Arc::clone(slot));
-        }
+        self.touched.note(slot, || Arc::clone(slot));
     }
 
     pub(super) fn buried(&self, tombstone: Tombstone) {
@@ -72,26 +59,17 @@ impl Marks {
 
     /// What has changed. From here on a change is noted anew: look at the sessions afterwards.
     pub(super) fn take_changed(&self) -> Pile<Changed> {
-        let mut all = Pile::default();
-        self.changed.iter().for_each(|place| all.append(&mut place.lock()));
-        all.iter().for_each(|changed| changed.slot.unmark_changed());
-        all
+        self.changed.take(|changed| &changed.slot)
     }
 
     /// Sessions whose event log has changed, in the same way.
     pub(super) fn take_logs(&self) -> Pile<Arc<Slot>> {
-        let mut all = Pile::default();
-        self.logs.iter().for_each(|place| all.append(&mut place.lock()));
-        all.iter().for_each(|slot| slot.unmark_log());
-        all
+        self.logs.take(|slot| slot)
     }
 
     /// What was used, in the same way.
     pub(super) fn take_touched(&self) -> Pile<Arc<Slot>> {
-        let mut all = Pile::default();
-        self.touched.iter().for_each(|place| all.append(&mut place.lock()));
-        all.iter().for_each(|slot| slot.unmark_touched());
-        all
+        self.touched.take(|slot| slot)
     }
 
     pub(super) fn take_buried(&self) -> Pile<Tombstone> {
@@ -99,8 +77,36 @@ impl Marks {
     }
 }
 
-fn place(slot: &Slot) -> usize {
-    slot.identity.digest.0.first().map_or(0, |byte| usize::from(*byte) % PLACES)
+/// Sessions with a mark.
+struct Places<T> {
+    mark: Mark,
+    piles: [Mutex<Pile<T>>; PLACES],
+}
+
+impl<T> Places<T> {
+    fn of(mark: Mark) -> Self {
+        Self { mark, piles: [const { Mutex::new(Pile(Vec::new())) }; PLACES] }
+    }
+
+    /// Marks a session that is not marked yet.
+    fn note(&self, slot: &Slot, item: impl FnOnce() -> T) {
+        if !slot.mark(self.mark) {
+            return;
+        }
+        let place = slot.identity.digest.0.first().map_or(0, |byte| usize::from(*byte) % PLACES);
+        if let Some(pile) = self.piles.get(place) {
+            let item = item();
+            pile.lock().push(item);
+        }
+    }
+
+    /// Takes all of them, and their marks away.
+    fn take(&self, slot: impl Fn(&T) -> &Arc<Slot>) -> Pile<T> {
+        let mut all = Pile::default();
+        self.piles.iter().for_each(|pile| all.append(&mut pile.lock()));
+        all.iter().for_each(|item| slot(item).unmark(self.mark));
+        all
+    }
 }
 
 /// A list that never moves what is in it.

@@ -79,8 +79,7 @@ impl Worker {
         let mut next = Instant::now() + self.shared.every();
         loop {
             let work = self.shared.wait(next);
-            let now = Instant::now();
-            let due = now >= next;
+            let due = Instant::now() >= next;
             if self.turn(work, due).is_break() {
                 return;
             }
@@ -124,7 +123,7 @@ impl Worker {
         };
         commits.into_iter().for_each(|pending| pending.settle(written));
         let written = match written {
-            Ok(()) if due || rotates => self.touches().map_err(|fault| self.poison(&core, &fault)),
+            Ok(()) if due || rotates => self.touches(&core).map_err(|fault| self.poison(&core, &fault)),
             other => other,
         };
         // Whoever asked may have gone.
@@ -168,9 +167,9 @@ impl Worker {
         let mut written = Vec::new();
         for slot in logs.iter().filter(|_| !core.planted(Bug::EventsNotJournaled)) {
             written.extend(items::log(core, &mut self.frame, slot)?);
-            self.if_full()?;
+            self.if_full(core)?;
         }
-        self.frame_durable()?;
+        self.frame_durable(core)?;
         written.into_iter().for_each(Logged::written);
         Ok(())
     }
@@ -183,54 +182,49 @@ impl Worker {
         commits: &[Pending],
     ) -> Result<(), Fault> {
         for tombstone in ends.iter().filter(|_| !core.planted(Bug::TombstoneNotJournaled)) {
-            self.put(&JournalItem::Tombstone(image::bury(tombstone)))?;
+            self.frame.put(&JournalItem::Tombstone(image::bury(tombstone)))?;
+            self.if_full(core)?;
         }
         for Changed { slot, base } in changed.iter() {
             items::changed(core, &mut self.frame, slot, base.as_ref().filter(|_| !self.behind))?;
-            self.if_full()?;
+            self.if_full(core)?;
         }
         for pending in commits {
             // One that ended meanwhile is told so; its end may be written already.
             if pending.slot().ended().is_none() {
                 items::session(core, &mut self.frame, pending.slot(), &pending.head, Some(&pending.base))?;
-                self.if_full()?;
+                self.if_full(core)?;
             }
         }
         Ok(())
     }
 
-    fn touches(&mut self) -> Result<(), Fault> {
+    fn touches(&mut self, core: &Core) -> Result<(), Fault> {
         let touched = self.shared.marks.take_touched();
-        let written = self.write_touched(&touched);
+        let written = self.write_touched(core, &touched);
         if written.is_err() {
             touched.iter().for_each(|slot| self.shared.marks.touched(slot));
         }
         written
     }
 
-    fn write_touched(&mut self, touched: &Pile<Arc<Slot>>) -> Result<(), Fault> {
+    fn write_touched(&mut self, core: &Core, touched: &Pile<Arc<Slot>>) -> Result<(), Fault> {
         for slot in touched.iter() {
             items::touched(&mut self.frame, slot)?;
-            self.if_full()?;
+            self.if_full(core)?;
         }
-        self.frame_durable()
+        self.frame_durable(core)
     }
 
-    fn put(&mut self, item: &JournalItem<'_>) -> Result<(), Fault> {
-        self.frame.put(item)?;
-        self.if_full()
-    }
-
-    fn if_full(&mut self) -> Result<(), Fault> {
-        if self.frame.len() < FRAME_BYTES { Ok(()) } else { self.frame_durable() }
+    fn if_full(&mut self, core: &Core) -> Result<(), Fault> {
+        if self.frame.len() < FRAME_BYTES { Ok(()) } else { self.frame_durable(core) }
     }
 
     /// Writes what is in the frame, and waits until that would outlive a power cut.
-    fn frame_durable(&mut self) -> Result<(), Fault> {
+    fn frame_durable(&mut self, core: &Core) -> Result<(), Fault> {
         if self.frame.is_empty() {
             return Ok(());
         }
-        let Some(core) = self.core.upgrade() else { return Ok(()) };
         let started = Instant::now();
         self.writer.write(&mut self.frame, core.clock.now().as_micros())?;
         if !core.planted(Bug::AcknowledgesUnsynced) {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::hand::paused;
-use super::super::proving::{Verdict, holds};
+use super::super::proving::holds;
 use super::super::random::Random;
 use super::around::Around;
 use super::commits::{Digest, Ledger, digest, start};
-use super::habits::{Failing, Fault};
+use super::habits::{Failing, Fault, every_step_fails};
 use super::plain::{Held, load};
 use super::simulated::Disk;
 use super::workload::{FOLDER, principal};
@@ -151,26 +151,10 @@ fn at(step: usize, for_ever: bool, fault: Fault, seed: u64) -> Result<bool, Stri
     })
 }
 
-fn every_step_fails(seed: u64) -> Verdict {
-    let mut runs = 0;
-    for fault in [Fault::Device, Fault::NoSpace, Fault::Short] {
-        for for_ever in [false, true] {
-            let mut step = 0;
-            while at(step, for_ever, fault, seed)
-                .map_err(|why| format!("{fault:?} at step {step}, for ever: {for_ever}: {why}"))?
-            {
-                step += 1;
-            }
-            if step < 40 {
-                return Err(format!("the life has {step} steps only"));
-            }
-            runs += step;
-        }
-    }
-    Ok(format!("{runs} faults"))
-}
-
 #[test]
 fn what_was_acknowledged_is_there_whatever_step_fails() {
-    holds(every_step_fails);
+    holds(|seed| {
+        let faults = every_step_fails(|step, for_ever, fault| at(step, for_ever, fault, seed))?;
+        Ok(format!("{faults} faults"))
+    });
 }

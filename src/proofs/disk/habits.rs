@@ -23,6 +23,26 @@ pub(super) enum Fault {
     Short,
 }
 
+/// Lets every step fail in every way, once and from then on; how many that were. `at` is one life with such a fault, and
+/// says whether it met it.
+pub(super) fn every_step_fails(at: impl Fn(usize, bool, Fault) -> Result<bool, String>) -> Result<usize, String> {
+    let mut runs = 0;
+    for fault in [Fault::Device, Fault::NoSpace, Fault::Short] {
+        for for_ever in [false, true] {
+            let named = |step, why| format!("{fault:?} at step {step}, for ever: {for_ever}: {why}");
+            let mut step = 0;
+            while at(step, for_ever, fault).map_err(|why| named(step, why))? {
+                step += 1;
+            }
+            if step < 40 {
+                return Err(format!("the life has {step} steps only"));
+            }
+            runs += step;
+        }
+    }
+    Ok(runs)
+}
+
 /// Fails one step, or all from one on.
 pub(super) struct Failing {
     pub(super) disk: Disk,

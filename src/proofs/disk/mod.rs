@@ -14,6 +14,7 @@ mod habits;
 mod medium;
 mod plain;
 mod planted;
+mod poisoned;
 mod quarantine;
 mod simulated;
 mod snapshots;

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::{BLOCK_BYTES, MAGIC, RECORD_HEAD, Tag};
 use crate::config::Format;
+use crate::snapshot::preamble::{PREAMBLE_BYTES, version};
 use crate::snapshot::record::{HeaderRecord, TrailerRecord, TrailerRecordV1, check};
 use crate::snapshot::stream::Source;
 use crate::snapshot::writer::{FileHeader, Summary};
@@ -13,7 +14,6 @@ use crate::snapshot::{FileError, MAX_RECORD_BYTES, VERSION, codec};
 
 /// The most bytes of a block: one record of the largest size after a block's worth of small ones.
 const MOST_BLOCK_BYTES: usize = MAX_RECORD_BYTES + RECORD_HEAD + BLOCK_BYTES;
-const PREAMBLE_BYTES: usize = 16;
 const HEAD_BYTES: usize = 12;
 
 /// Records that lie together, their checksum found right. Nothing of them is decoded yet.
@@ -99,7 +99,8 @@ pub(in crate::snapshot) fn header(source: &mut Source<'_>) -> Result<FileHeader,
 }
 
 fn head(source: &mut Source<'_>, block: &mut Vec<u8>) -> Result<FileHeader, FileError> {
-    let version = preamble(source, block)?;
+    source.take(PREAMBLE_BYTES, block)?;
+    let version = version(block, &MAGIC, VERSION)?;
     let start = source.offset();
     next_block(source, block)?;
     let header: HeaderRecord = match split(block) {
@@ -114,25 +115,6 @@ fn head(source: &mut Source<'_>, block: &mut Vec<u8>) -> Result<FileHeader, File
 fn of_version_1(trailer: TrailerRecordV1) -> TrailerRecord {
     let TrailerRecordV1 { sessions, tombstones, checksum } = trailer;
     TrailerRecord { sessions, events: 0, tombstones, checksum }
-}
-
-/// Gives the version, and tells a newer one from damage, before anything else is looked at.
-fn preamble(source: &mut Source<'_>, buffer: &mut Vec<u8>) -> Result<u32, FileError> {
-    source.take(PREAMBLE_BYTES, buffer)?;
-    if !buffer.starts_with(&MAGIC) {
-        let cut = buffer.len() < MAGIC.len() && MAGIC.starts_with(buffer);
-        return Err(if cut { FileError::Truncated } else { FileError::NotOurs });
-    }
-    let (Some((told, sum)), Some(version)) = (buffer.split_at_checked(12), number(buffer, 8)) else {
-        return Err(FileError::Truncated);
-    };
-    let Some(sum) = number(sum, 0) else { return Err(FileError::Truncated) };
-    match version {
-        _ if crc32c::crc32c(told) != sum => Err(damaged(0, "the version does not fit its checksum")),
-        1..=VERSION => Ok(version),
-        0 => Err(damaged(0, "there is no version 0")),
-        found => Err(FileError::NewerVersion { found, supported: VERSION }),
-    }
 }
 
 /// Replaces `block` by the payload of the next block.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{BLOCK_BYTES, MAGIC, RECORD_HEAD, Tag};
+use crate::snapshot::preamble::preamble;
 use crate::snapshot::record::{EventsRef, HeaderRecord, SessionRef, TombstoneRecord, TrailerRecord};
 use crate::snapshot::stream::Sink;
 use crate::snapshot::writer::{Fault, Summary};
@@ -18,11 +19,7 @@ impl<'a> BinaryWriter<'a> {
     /// Begins a file.
     pub(in crate::snapshot) fn new(sink: Sink<'a>, header: &HeaderRecord) -> Result<Self, Fault> {
         let mut writer = Self { sink, block: Vec::with_capacity(BLOCK_BYTES) };
-        let [a, b, c, d] = VERSION.to_le_bytes();
-        let mut preamble = MAGIC.to_vec();
-        preamble.extend([a, b, c, d]);
-        preamble.extend(crc32c::crc32c(&preamble).to_le_bytes());
-        writer.sink.put(&preamble)?;
+        writer.sink.put(&preamble(&MAGIC, VERSION))?;
         writer.add(Tag::Header, header)?;
         writer.close_block()?;
         Ok(writer)

@@ -40,8 +40,7 @@ impl Folder {
     /// # Errors
     /// [`WriteError::Io`] when the folder cannot be listed, [`WriteError::Exhausted`] when there is none.
     pub(crate) fn next_generation(&self) -> Result<u64, WriteError> {
-        let listed =
-            self.layer.list(&self.path).map_err(|source| WriteError::Io { step: "list the folder", source })?;
+        let listed = self.layer.list(&self.path).map_err(WriteError::io("list the folder"))?;
         let numbers = listed.iter().filter_map(|listed| match Name::of(&listed.name) {
             Some(Name::Generation(number, _) | Name::Journal(number, _)) => Some(number),
             _ => None,
@@ -60,25 +59,24 @@ impl Folder {
         first_frame: u64,
         created_at: u64,
     ) -> Result<JournalWriter, BeginError> {
-        let io = |step| move |source| WriteError::Io { step, source };
         let not_there = |error| BeginError { error, may_be_there: false };
         let of = self
             .journals()
-            .map_err(io("list the folder"))
+            .map_err(WriteError::io("list the folder"))
             .map_err(not_there)?
             .into_iter()
             .rfind(|file| file.generation == generation);
         let segment = of.map_or(0, |last| last.segment + 1);
         let mut salt = [0; 4];
         let random = getrandom::fill(&mut salt).map_err(|error| io::Error::other(error.to_string()));
-        random.map_err(io("get random bytes")).map_err(not_there)?;
+        random.map_err(WriteError::io("get random bytes")).map_err(not_there)?;
         let salt = u32::from_le_bytes(salt);
         let service = env!("CARGO_PKG_VERSION").to_owned();
         let header = JournalHeader { generation, segment, first_frame, created_at, service, salt, seal: None };
         let file = JournalFile::new(&self.path, generation, segment);
-        let created = self.layer.create(&file.path).map_err(io("create the journal")).map_err(not_there)?;
+        let created = self.layer.create(&file.path).map_err(WriteError::io("create the journal")).map_err(not_there)?;
         let begun = JournalWriter::begin(created, header, &self.wrap).and_then(|writer| {
-            self.layer.sync_folder(&self.path).map_err(io("sync the folder"))?;
+            self.layer.sync_folder(&self.path).map_err(WriteError::io("sync the folder"))?;
             Ok(writer)
         });
         begun.map_err(|error| {

@@ -55,14 +55,14 @@ impl Folder {
         let header = FileHeader::new(format, created_at, number);
         let half = file.half_written();
         let summary = self.write_half(&half, header, fill).and_then(|summary| {
-            self.layer.rename(&half, &file.path).map_err(io("rename the file"))?;
+            self.layer.rename(&half, &file.path).map_err(WriteError::io("rename the file"))?;
             Ok(summary)
         });
         let summary = summary.inspect_err(|_| {
             // The first error is the one to tell; what cannot be removed now is removed when the folder is opened.
             drop(self.layer.remove(&half));
         })?;
-        self.layer.sync_folder(&self.path).map_err(io("sync the folder"))?;
+        self.layer.sync_folder(&self.path).map_err(WriteError::io("sync the folder"))?;
         valid.insert(file.path.clone(), Some(created_at));
         Ok(Written { path: file.path, bytes: summary.bytes, summary })
     }
@@ -78,18 +78,14 @@ impl Folder {
             io::ErrorKind::AlreadyExists => self.layer.remove(half).and_then(|()| self.layer.create(half)),
             _ => Err(error),
         });
-        let file = created.map_err(io("create the file"))?;
+        let file = created.map_err(WriteError::io("create the file"))?;
         let mut output = BufWriter::with_capacity(BUFFER_BYTES, file);
         let summary = wrapped(&mut output, &self.wrap, |output| {
             let mut writer = Writer::new(output, header, self.options.entries)?;
             fill(&mut writer)?;
             writer.finish()
         })?;
-        output.get_mut().sync().map_err(io("sync the file"))?;
+        output.get_mut().sync().map_err(WriteError::io("sync the file"))?;
         Ok(summary)
     }
-}
-
-fn io(step: &'static str) -> impl FnOnce(io::Error) -> WriteError {
-    move |source| WriteError::Io { step, source }
 }

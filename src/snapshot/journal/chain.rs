@@ -39,6 +39,11 @@ impl Chain {
         self.files.iter().all(|(_, read)| read.header.seal.is_some())
     }
 
+    /// Whether nothing of it that was acknowledged is missing.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.cut.as_ref().is_none_or(|cut| !cut.lost)
+    }
+
     /// When the last frame was written: wall clock, microseconds since the Unix epoch; zero where there is none.
     pub(crate) fn written_at(&self) -> u64 {
         self.files.iter().map(|(_, read)| read.written_at).max().unwrap_or_default()
@@ -119,7 +124,7 @@ pub(crate) fn chain(
             _ => {}
         }
     }
-    if chain.cut.as_ref().is_none_or(|cut| !cut.lost) && unreadable.is_some() {
+    if chain.is_whole() && unreadable.is_some() {
         chain.cut = unreadable;
     }
     Ok(chain)

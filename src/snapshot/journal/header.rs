@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sealed::SealRecord;
 use super::{MAGIC, SECTOR, VERSION};
+use crate::snapshot::preamble::{PREAMBLE_BYTES, preamble, version};
 use crate::snapshot::record::{MAX_STAMP, check};
 use crate::snapshot::{FileError, codec};
 
@@ -35,15 +36,13 @@ pub(crate) struct JournalHeader {
 }
 
 /// Preamble, and length and checksum of the header.
-const BEFORE: usize = 24;
+const BEFORE: usize = PREAMBLE_BYTES + 8;
 
 impl JournalHeader {
     /// As it stands in the file's first sector.
     pub(super) fn encode(&self) -> Result<Vec<u8>, String> {
         check(self)?;
-        let mut sector = MAGIC.to_vec();
-        sector.extend(VERSION.to_le_bytes());
-        sector.extend(crc32c::crc32c(&sector).to_le_bytes());
+        let mut sector = preamble(&MAGIC, VERSION);
         let mut header = Vec::new();
         codec::encode(self, &mut header)?;
         let length = u32::try_from(header.len()).map_err(|error| error.to_string())?;
@@ -67,20 +66,8 @@ impl JournalHeader {
         if sector.is_empty() {
             return Err(FileError::Empty);
         }
-        if !sector.starts_with(&MAGIC) {
-            let cut = sector.len() < MAGIC.len() && MAGIC.starts_with(sector);
-            return Err(if cut { FileError::Truncated } else { FileError::NotOurs });
-        }
-        let (version, sum) = (number(8)?, number(12)?);
-        match version {
-            _ if crc32c::crc32c(sector.get(..12).unwrap_or_default()) != sum => {
-                return Err(damaged("the version does not fit its checksum"));
-            }
-            VERSION => {}
-            0 => return Err(damaged("there is no version 0")),
-            found => return Err(FileError::NewerVersion { found, supported: VERSION }),
-        }
-        let (length, sum) = (number(16)? as usize, number(20)?);
+        version(sector, &MAGIC, VERSION)?;
+        let (length, sum) = (number(PREAMBLE_BYTES)? as usize, number(PREAMBLE_BYTES + 4)?);
         let header = sector.get(BEFORE..).and_then(|rest| rest.get(..length)).ok_or(FileError::Truncated)?;
         if crc32c::crc32c(header) != sum {
             return Err(damaged("the header does not fit its checksum"));

@@ -34,7 +34,7 @@ impl JournalWriter {
         header: JournalHeader,
         wrap: &Wrap,
     ) -> Result<Self, WriteError> {
-        let (record, seal) = FrameSeal::writing(wrap).map_err(io("seal the journal"))?;
+        let (record, seal) = FrameSeal::writing(wrap).map_err(WriteError::io("seal the journal"))?;
         let header = JournalHeader { seal: record, ..header };
         let head = header.encode().map_err(|detail| WriteError::Record { index: 0, detail })?;
         let next_frame = header.first_frame;
@@ -45,7 +45,7 @@ impl JournalWriter {
             writer.fill()?;
             writer.file.sync()
         };
-        write(&mut writer).map_err(io("begin the journal"))?;
+        write(&mut writer).map_err(WriteError::io("begin the journal"))?;
         Ok(writer)
     }
 
@@ -101,8 +101,4 @@ impl JournalWriter {
         self.reserved += self.reserve;
         Ok(())
     }
-}
-
-fn io(step: &'static str) -> impl FnOnce(io::Error) -> WriteError {
-    move |source| WriteError::Io { step, source }
 }

@@ -2,9 +2,8 @@
 
 use super::{MAGIC, VERSION};
 use crate::snapshot::FileError;
+use crate::snapshot::preamble::{PREAMBLE_BYTES, preamble, version};
 
-/// Bytes of the preamble.
-const PREAMBLE_BYTES: usize = 16;
 /// Bytes of preamble and header.
 pub(super) const HEAD_BYTES: usize = 52;
 /// Random bytes of the nonces of one file.
@@ -31,9 +30,7 @@ pub(super) struct Head {
 impl Head {
     /// The bytes in a file.
     pub(super) fn bytes(&self) -> [u8; HEAD_BYTES] {
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend(VERSION.to_le_bytes());
-        bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+        let mut bytes = preamble(&MAGIC, VERSION);
         let (sealing, id, nonce) = match self.sealing {
             Sealing::None => (0, [0; KEY_ID_BYTES], [0; NONCE_BYTES]),
             Sealing::Key { id, nonce } => (1, id, nonce),
@@ -47,18 +44,10 @@ impl Head {
         bytes.first_chunk().copied().unwrap_or([0; HEAD_BYTES])
     }
 
-    /// Reads what follows the magic; `bytes` are all from the start on, fewer than [`HEAD_BYTES`] where the file ends.
+    /// Reads them; `bytes` are all from the start on, fewer than [`HEAD_BYTES`] where the file ends.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, FileError> {
         let number = |at: usize| bytes.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
-        let (Some(version), Some(sum), Some(preamble)) = (number(8), number(12), bytes.get(..12)) else {
-            return Err(FileError::Truncated);
-        };
-        match version {
-            _ if crc32c::crc32c(preamble) != sum => return Err(damaged("the version does not fit its checksum")),
-            VERSION => {}
-            0 => return Err(damaged("there is no version 0")),
-            found => return Err(FileError::NewerVersion { found, supported: VERSION }),
-        }
+        version(bytes, &MAGIC, VERSION)?;
         let (Some(told), Some(sum)) = (bytes.get(..HEAD_BYTES - 4), number(HEAD_BYTES - 4)) else {
             return Err(FileError::Truncated);
         };

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use super::hand::{folder, paused};
+use super::super::hand::{folder, paused};
+use super::around::{Around, Habit, Outcome};
 use crate::actor::planted::DISK;
 use crate::config::{DEFAULT_FLUSH_EVERY as FLUSH_EVERY, Durability};
 use crate::error::{CreateError, EventError, NotDurable, UpdateError};
 use crate::owner::Owner;
 use crate::principal::Principal;
 use crate::service::SessionService;
-use crate::snapshot::{FileLayer, LayerFile, Listed, Lock, StdLayer};
+use crate::snapshot::StdLayer;
 use crate::state::Json;
 
 /// How a disk fails.
@@ -27,107 +28,45 @@ enum Fault {
     Full,
 }
 
-/// The machine's file system, which fails from when it is told to, in every file.
-#[derive(Clone, Default)]
-struct Failing(Arc<AtomicU8>);
-
-struct FailingFile(Failing, Box<dyn LayerFile>);
+/// Fails from when it is told to, in every file.
+#[derive(Default)]
+struct Failing(AtomicU8);
 
 impl Failing {
     fn set(&self, fault: Fault) {
         self.0.store(fault as u8, Ordering::SeqCst);
     }
-
-    fn check(&self, writes: bool) -> io::Result<()> {
-        match (self.0.load(Ordering::SeqCst), writes) {
-            (fault, true) if fault == Fault::Write as u8 => Err(io::Error::other("planted: the write failed")),
-            (fault, true) if fault == Fault::Full as u8 => Err(io::ErrorKind::StorageFull.into()),
-            (fault, false) if fault == Fault::Sync as u8 => Err(io::Error::other("planted: the sync failed")),
-            _ => Ok(()),
-        }
-    }
 }
 
-impl FileLayer for Failing {
-    fn create_folder(&self, folder: &Path) -> io::Result<()> {
-        StdLayer.create_folder(folder)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
-        StdLayer.lock(path)
-    }
-
-    fn list(&self, folder: &Path) -> io::Result<Vec<Listed>> {
-        StdLayer.list(folder)
-    }
-
-    fn create(&self, path: &Path) -> io::Result<Box<dyn LayerFile>> {
-        Ok(Box::new(FailingFile(self.clone(), StdLayer.create(path)?)))
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read + Send>> {
-        StdLayer.open(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        StdLayer.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        StdLayer.remove(path)
-    }
-
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        self.check(false)?;
-        StdLayer.sync_folder(folder)
-    }
-}
-
-impl io::Write for FailingFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.check(true)?;
-        self.1.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.1.flush()
-    }
-}
-
-impl LayerFile for FailingFile {
-    fn sync(&mut self) -> io::Result<()> {
-        self.0.check(false)?;
-        self.1.sync()
-    }
-
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.0.check(true) {
+impl Habit for Failing {
+    fn step(&self, step: &'static str) -> Outcome {
+        let (fault, writes) = (self.0.load(Ordering::SeqCst), step.starts_with("write"));
+        if fault == Fault::Write as u8 && writes {
             // Some of it may be there.
-            self.1.write_at(offset, &bytes[..bytes.len() / 2])?;
-            return Err(error);
+            Outcome::FailsHalfWay(io::Error::other("planted: the write failed"))
+        } else if fault == Fault::Full as u8 && writes {
+            Outcome::FailsHalfWay(io::ErrorKind::StorageFull.into())
+        } else if fault == Fault::Sync as u8 && step.starts_with("sync") {
+            Outcome::Fails(io::Error::other("planted: the sync failed"))
+        } else {
+            Outcome::Done
         }
-        self.1.write_at(offset, bytes)
-    }
-
-    fn sync_data(&mut self) -> io::Result<()> {
-        self.0.check(false)?;
-        self.1.sync_data()
     }
 }
 
-async fn start(folder: &Path, disk: &Failing, durability: Durability) -> (SessionService, Owner) {
+async fn start(folder: &Path, disk: &Arc<Failing>, durability: Durability) -> (SessionService, Owner) {
     let builder = SessionService::builder()
         .snapshots(folder.join("snapshots"))
         .snapshot_every(Duration::from_secs(1_000_000))
         .durability(durability);
-    let service = DISK.scope(Arc::new(disk.clone()), builder.start()).await.unwrap();
+    let service = DISK.scope(Around::layer(Arc::new(StdLayer), disk), builder.start()).await.unwrap();
     let owner = service.owner(&Principal::new("https://id.example", "alice"));
     (service, owner)
 }
 
 /// What a failed disk does to a service, and what heals it.
 async fn fails_and_heals(fault: Fault, durability: Durability) {
-    let (place, disk) = (folder(), Failing::default());
+    let (place, disk) = (folder(), Arc::new(Failing::default()));
     let (service, owner) = start(place.path(), &disk, durability).await;
     let bucket = owner.bucket().await.unwrap();
     let doomed = owner.create(Default::default()).await.unwrap();
