@@ -152,6 +152,7 @@ pub(crate) async fn finish_create(
                 Err(error.into())
             }
         },
+        Ok(found) => Ok(settled(core, found).await),
         other => other,
     };
     let outcome = match &found {
@@ -193,9 +194,22 @@ pub(crate) async fn bucket(core: &Arc<Core>, creator: Creator<'_>) -> Result<Ses
     // The common case makes nothing: it is an open, and works while the service drains.
     let standing = core.owners.find(&creator.key).and_then(|owner| create::standing_bucket(core, &owner));
     match standing {
-        Some(found) => Ok(Session::new(core, found.slot, found.id)),
+        Some(found) => {
+            let found = settled(core, found).await;
+            Ok(Session::new(core, found.slot, found.id))
+        }
         None => finish_create(core, create::bucket(core, creator)).await.map(|(session, _)| session),
     }
+}
+
+/// Waits, where commits wait, until a session that somebody else has created is durable, or is known not to be.
+async fn settled(core: &Core, found: Found) -> Found {
+    // Nothing was committed to it yet: its creation may still be on its way.
+    if core.commits_wait() && found.slot.is_unused() {
+        // On a disk that fails the one who created it is told so; whoever finds it may read.
+        let _ = core.flush().await;
+    }
+    found
 }
 
 /// Closes what was there when it was called, a chunk at a time: the owner's index is locked for the copy of a chunk alone.

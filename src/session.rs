@@ -234,7 +234,8 @@ impl Session {
         let _accepted = InFlight::enter(&self.core).ok_or(CreateError::Stopping)?;
         let ended = Ended { reason: EndReason::Closed, at: self.core.clock.now() };
         let closed = end::end(&self.core, &self.slot, ended) == Some(ended);
-        if closed {
+        // Another's end is told where commits wait for it only.
+        if closed || self.core.commits_wait() {
             self.core.flush().await?;
         }
         self.core.telemetry.count(Operation::Close, if closed { Outcome::Ok } else { Outcome::Ended });

@@ -24,11 +24,11 @@ pub(crate) fn expire(core: &Core, slot: &Arc<Slot>, now: Timestamp) -> Option<En
 pub(crate) fn end_if(core: &Core, slot: &Arc<Slot>, end: impl FnOnce(&Slot) -> Option<Ended>) -> Option<Ended> {
     // From here on no update, read or snapshot sees the session alive. The tombstone stands by then, so that no look-up
     // says "unknown" and no file holds neither the session nor its end.
-    let (ended, last) = slot.finish(|slot, bytes| {
+    let (ended, last) = slot.finish(|slot, standing| {
         let ended = end(slot)?;
         let Identity { digest, owner, .. } = &slot.identity;
         bury(core, Tombstone { digest: *digest, owner: owner.key, ended });
-        core.capacity.leave(&slot.identity, if core.planted(Bug::KeepsBytes) { 0 } else { bytes });
+        core.capacity.leave(&slot.identity, if core.planted(Bug::KeepsBytes) { 0 } else { standing.bytes() });
         Some(ended)
     })?;
     // Large states take their time to be let go: not under the lock.
@@ -37,11 +37,15 @@ pub(crate) fn end_if(core: &Core, slot: &Arc<Slot>, end: impl FnOnce(&Slot) -> O
     Some(ended)
 }
 
-/// Takes a creation back that nobody was told of: its id was never used.
+/// Takes a creation back that whoever asked for it is told has failed; not where others have found it meanwhile, by its
+/// owner or its name, and have put something in: what they were told of stays.
 pub(crate) fn undo(core: &Core, slot: &Arc<Slot>) {
     let now = core.clock.now();
-    let undone = slot.finish(|slot, bytes| {
-        core.capacity.leave(&slot.identity, bytes);
+    let undone = slot.finish(|slot, standing| {
+        if !standing.is_unused() {
+            return None;
+        }
+        core.capacity.leave(&slot.identity, standing.bytes());
         Some(Ended { reason: EndReason::Closed, at: now })
     });
     if let Some((ended, _)) = undone {

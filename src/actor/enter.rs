@@ -39,9 +39,6 @@ pub(crate) fn enter(core: &Core, slot: &Arc<Slot>) -> Result<bool, CreateError> 
     core.telemetry.created(slot.identity.kind());
     core.telemetry.sessions_active.set(core.capacity.sessions() as f64);
     core.telemetry.state_bytes.set(core.capacity.bytes() as f64);
-    if let Some(journal) = core.journal() {
-        journal.changed(slot, None);
-    }
     core.changed();
     tracing::debug!(session = %slot.identity.digest.tag(), kind = slot.identity.kind(), "session created");
     Ok(true)
@@ -59,12 +56,17 @@ fn try_enter(core: &Core, slot: &Arc<Slot>) -> Result<(), Refused> {
         return Err(Refused::Taken);
     }
     index = index.map(|index| core.later(owner, index));
-    let entered = core.insert(slot, |slot| {
+    let entered = core.insert(slot, |entering| {
         // With the key held: an end buries before it frees the key, so none can be missed.
-        if let Some(tombstone) = core.tombstones.find(&slot.identity.digest) {
+        if let Some(tombstone) = core.tombstones.find(&entering.identity.digest) {
             return Err(Refused::Ended(tombstone.ended));
         }
-        Capacity::enter(core, slot).map_err(|_| Refused::Full)
+        Capacity::enter(core, entering).map_err(|_| Refused::Full)?;
+        // Before anybody finds it: what others change of it is noted as a change of what the journal has.
+        if let Some(journal) = core.journal() {
+            journal.changed(slot, None);
+        }
+        Ok(())
     })?;
     if !entered {
         return Err(Refused::Taken);

@@ -1,17 +1,19 @@
 //! The journal of a running service: what has changed is written down soon, or before anybody is told.
 
+mod health;
 mod items;
 mod marks;
 mod settle;
 mod worker;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
+use self::health::Health;
 use self::marks::Marks;
 pub(crate) use self::settle::{Answer, NotCommitted, Pending};
 use self::worker::Worker;
@@ -42,7 +44,7 @@ struct Shared {
     work: Mutex<Work>,
     /// Rung when there is work.
     bell: Bell,
-    poisoned: AtomicBool,
+    health: Health,
     /// A journal of so many bytes is folded into a snapshot.
     fold_at: AtomicU64,
 }
@@ -96,7 +98,7 @@ impl Journal {
             marks: Marks::default(),
             work: Mutex::default(),
             bell: Bell::default(),
-            poisoned: AtomicBool::new(false),
+            health: Health::default(),
             fold_at: AtomicU64::new(FOLD_BYTES),
         });
         let worker = Worker::new(core, Arc::clone(&shared), folder, writer);
@@ -116,7 +118,7 @@ impl Journal {
 
     /// Refuses what could not be made durable.
     pub(crate) fn healthy(&self) -> Result<(), NotDurable> {
-        if self.shared.poisoned.load(Ordering::Acquire) { Err(NotDurable) } else { Ok(()) }
+        if self.shared.health.is_good() { Ok(()) } else { Err(NotDurable) }
     }
 
     /// Notes a session that has changed; `old` is the revision before, of a large one.
@@ -166,7 +168,10 @@ impl Journal {
     /// A snapshot of so many bytes, begun after the last rotation, is durable: what could not be written before is in it.
     pub(crate) fn folded(&self, core: &Core, bytes: u64) {
         self.shared.fold_at.store(FOLD_BYTES.max(bytes.saturating_mul(2)), Ordering::Relaxed);
-        if self.shared.poisoned.swap(false, Ordering::AcqRel) {
+        if core.planted(Bug::HealsWhateverFailed) {
+            self.shared.health.begins_anew();
+        }
+        if self.shared.health.heals() {
             core.telemetry.durable.set(1.0);
             tracing::warn!("a snapshot was written to a new file: updates are durable again");
         }

@@ -124,6 +124,10 @@ pub(crate) enum Bug {
     DeltaForgetsRemoved,
     /// Files are written as if there were no keys.
     FilesUnsealed,
+    /// A snapshot heals the journal whatever failed, and whenever.
+    HealsWhateverFailed,
+    /// The journal is written at every other interval.
+    FlushesSeldom,
 }
 
 #[cfg(not(test))]
@@ -172,6 +176,9 @@ mod planting {
     use super::{Bug, Core};
     use crate::actor::sabotage::Sabotage;
     use crate::snapshot::{FileLayer, StdLayer};
+
+    /// So often others get on before work on files is done in their order.
+    const OTHERS: usize = 8;
 
     tokio::task_local! {
         /// What services that are started inside this scope have planted in them from the beginning.
@@ -250,7 +257,15 @@ mod planting {
             &self,
             work: impl FnOnce() -> T + Send + 'static,
         ) -> Result<T, JoinError> {
-            if self.in_order() { Ok(work()) } else { tokio::task::spawn_blocking(work).await }
+            if self.in_order() { Ok(self.after_others(work).await) } else { tokio::task::spawn_blocking(work).await }
+        }
+
+        /// As on a thread of its own, what others have begun meanwhile comes before it is done.
+        async fn after_others<T>(&self, work: impl FnOnce() -> T) -> T {
+            for _ in 0..OTHERS {
+                tokio::task::yield_now().await;
+            }
+            work()
         }
 
         /// Whether work on files is done in the task that asks for it.

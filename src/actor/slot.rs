@@ -11,7 +11,7 @@ use super::events::Events;
 use super::explored::Mutex;
 pub(crate) use super::identity::{Identity, Role};
 use super::mailbox::Mailbox;
-use crate::error::{EndReason, Ended};
+use crate::error::{EndReason, Ended, Revision};
 use crate::state::{Amendment, Committed, CompactLifetime, EventLog, Lifetime};
 use crate::time::Timestamp;
 
@@ -56,6 +56,24 @@ pub(crate) enum Gone {
     Ended(Ended),
     /// Its deadline has passed and nobody has ended it yet.
     Due,
+}
+
+/// What a session has when it is about to end.
+#[derive(Clone, Copy)]
+pub(crate) struct Standing<'a> {
+    committed: &'a Committed,
+    log: Option<&'a EventLog>,
+}
+
+impl Standing<'_> {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.committed.bytes + self.log.map_or(0, EventLog::bytes)
+    }
+
+    /// Whether it is as it was created.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.committed.revision == Revision::ZERO && self.log.is_none()
+    }
 }
 
 /// What a session had when it ended, to be let go outside its lock.
@@ -107,6 +125,14 @@ impl Slot {
         match &*self.cell.lock() {
             Cell::Live(committed, _) => Some(Arc::clone(committed)),
             Cell::Ended(_) => None,
+        }
+    }
+
+    /// Whether it is as it was created.
+    pub(crate) fn is_unused(&self) -> bool {
+        match &*self.cell.lock() {
+            Cell::Live(committed, None) => committed.revision == Revision::ZERO,
+            Cell::Live(..) | Cell::Ended(_) => false,
         }
     }
 
@@ -242,14 +268,14 @@ impl Slot {
 
     /// Marks the session ended and lets go of its state; `None` when it had ended before, or when `end` gives none.
     ///
-    /// `end` runs under the lock, and gets the bytes: what it writes down stands before anybody finds the session ended.
-    pub(crate) fn finish(&self, end: impl FnOnce(&Self, u64) -> Option<Ended>) -> Option<(Ended, Last)> {
+    /// `end` runs under the lock: what it writes down stands before anybody finds the session ended.
+    pub(crate) fn finish(&self, end: impl FnOnce(&Self, Standing<'_>) -> Option<Ended>) -> Option<(Ended, Last)> {
         let mut cell = self.cell.lock();
         let Cell::Live(committed, events) = &*cell else { return None };
         // Held until the log is gone: nothing is appended, and counted, in between.
         let mut held = events.as_ref().map(|events| events.lock());
         let log = held.as_ref().and_then(|held| held.as_ref());
-        let ended = end(self, committed.bytes + log.map_or(0, EventLog::bytes))?;
+        let ended = end(self, Standing { committed, log })?;
         let log = held.as_mut().and_then(|held| held.take());
         drop(held);
         match std::mem::replace(&mut *cell, Cell::Ended(ended)) {
@@ -267,10 +293,14 @@ impl Slot {
         }
     }
 
+    /// Whether it is noted that the journal is to hold it.
+    pub(crate) fn is_marked(&self, mark: Mark) -> bool {
+        self.marks.load(Ordering::Acquire) & mark as u8 != 0
+    }
+
     /// Notes that the journal is to hold it, once until that is undone: true for the first time.
     pub(crate) fn mark(&self, mark: Mark) -> bool {
-        let mark = mark as u8;
-        self.marks.load(Ordering::Relaxed) & mark == 0 && self.marks.fetch_or(mark, Ordering::AcqRel) & mark == 0
+        self.marks.fetch_or(mark as u8, Ordering::AcqRel) & mark as u8 == 0
     }
 
     /// What is published from here on is marked anew. Whoever looks at the committed state, or the log, after this finds what

@@ -259,3 +259,19 @@ async fn callers_that_run_their_own_turns_keep_to_the_cap_however_they_are_count
         assert_eq!(core.in_flight.counts(), (0, 0));
     }
 }
+
+#[tokio::test]
+async fn a_creation_that_failed_is_taken_back_unless_somebody_has_put_something_in() {
+    for used in [false, true] {
+        let (core, slot) = started().await;
+        let digest = slot.identity.digest;
+        let before = core.capacity.sessions();
+        if used {
+            count(&core, &slot).await.unwrap();
+        }
+        super::end::undo(&core, &slot);
+        assert_eq!(slot.ended().is_none(), used);
+        assert_eq!(before - core.capacity.sessions(), u64::from(!used));
+        assert!(core.tombstones.find(&digest).is_none(), "its id was never used");
+    }
+}

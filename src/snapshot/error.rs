@@ -119,7 +119,7 @@ pub(crate) enum WriteError {
 
 impl WriteError {
     /// That a step failed.
-    pub(super) fn io(step: &'static str) -> impl FnOnce(io::Error) -> Self + Copy {
+    pub(crate) fn io(step: &'static str) -> impl FnOnce(io::Error) -> Self + Copy {
         move |source| Self::Io { step, source }
     }
 

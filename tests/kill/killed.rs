@@ -11,6 +11,7 @@ use sessile::{Builder, Durability, Format, NewSession, Owner, Principal, Session
 
 use crate::ledger::{Ledger, What};
 use crate::random::Random;
+use crate::seen::Seen;
 use crate::state::{LASTING, id, update};
 
 const TASKS: u64 = 64;
@@ -131,7 +132,8 @@ pub(crate) fn run(order: &Order) {
     let beats = Arc::clone(&ledger);
     std::thread::spawn(move || {
         loop {
-            beats.note(What::Beat, 0, 0);
+            let seen = Seen::of(std::process::id());
+            beats.note(What::Beat, 0, seen.waited.as_micros() as u64);
             std::thread::sleep(BEAT);
         }
     });

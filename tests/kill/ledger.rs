@@ -24,7 +24,7 @@ pub(crate) enum What {
     Closed,
     /// A write of the journal is done; with the microseconds that it took.
     Wrote,
-    /// The machine lets the process run.
+    /// The machine lets the process run; with the microseconds for which the thread that writes the journal was not let.
     Beat,
 }
 

@@ -115,8 +115,9 @@ impl Proof {
             }
         }
         std::thread::sleep(Duration::from_micros(self.random.below(LONGEST.as_micros() as usize) as u64));
-        let seen = Seen::of(child.0.id());
         let at = ledger::now();
+        // After that: what begins in between is seen.
+        let seen = Seen::of(child.0.id());
         child.0.kill().unwrap();
         match child.0.wait().unwrap() {
             status if status.signal() == Some(9) => Ok((at, seen)),
@@ -132,14 +133,22 @@ impl Proof {
         let writes = notes.iter().filter(|note| note.what == What::Wrote).map(|note| Duration::from_micros(note.value));
         let met = written(notes).filter(|_| seen.writing).map(|last| killed_at.saturating_sub(last));
         let write = writes.chain(met).max().unwrap_or_default();
-        let beats = notes.iter().filter(|note| note.what == What::Beat).map(|note| note.at).chain([killed_at]);
-        let beats: Vec<_> = beats.collect();
-        let stood_still = beats.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max().unwrap_or_default();
-        let stood_still = stood_still.max(seen.waited);
-        let allowed = flush_every + 2 * write + NO_WRITE + stood_still;
+        let promised = flush_every + 2 * write + NO_WRITE;
+        let allowed = promised + stood_still(notes, killed_at.saturating_sub(4 * promised), killed_at, seen);
         self.tally.longest = self.tally.longest.max(allowed.as_millis() as u64);
         Some(killed_at.saturating_sub(allowed))
     }
+}
+
+/// How long the machine did not let the process run, or the thread that writes, from some time on.
+fn stood_still(notes: &[Note], since: Duration, killed_at: Duration, seen: Seen) -> Duration {
+    let beats = notes.iter().filter(|note| note.what == What::Beat);
+    let before = beats.clone().rfind(|note| note.at <= since);
+    let waited = seen.waited.saturating_sub(Duration::from_micros(before.map_or(0, |beat| beat.value)));
+    let beats = before.into_iter().chain(beats.filter(|note| note.at > since)).map(|note| note.at);
+    let beats: Vec<_> = beats.chain([killed_at]).collect();
+    let gap = beats.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max().unwrap_or_default();
+    gap.max(waited)
 }
 
 /// When the last write was done that anybody was told of; where there was none, when the service started.

@@ -23,7 +23,10 @@ pub(super) fn changed(
     }
 }
 
-/// A session at a revision: whole, or what changed in a large one since `base`.
+/// A session of so few bytes is written whole: what names it would be most of a change, too.
+const WHOLE_UP_TO: u64 = 512;
+
+/// A session at a revision: whole, or what changed since `base`, where that is known and has more than a few bytes.
 pub(super) fn session(
     core: &Core,
     frame: &mut Frame,
@@ -32,7 +35,7 @@ pub(super) fn session(
     base: Option<&Arc<Committed>>,
 ) -> Result<(), RecordError> {
     let id = slot.identity.id();
-    let base = base.filter(|base| base.entries.is_large() && committed.entries.is_large());
+    let base = base.filter(|base| base.entries.payload_bytes() > WHOLE_UP_TO);
     if let Some(base) = base.filter(|base| base.revision < committed.revision) {
         let (put, mut removed) = committed.entries.since(&base.entries, base.revision);
         if core.planted(Bug::DeltaForgetsRemoved) {

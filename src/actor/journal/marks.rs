@@ -90,13 +90,16 @@ impl<T> Places<T> {
 
     /// Marks a session that is not marked yet.
     fn note(&self, slot: &Slot, item: impl FnOnce() -> T) {
-        if !slot.mark(self.mark) {
+        if slot.is_marked(self.mark) {
             return;
         }
         let place = slot.identity.digest.0.first().map_or(0, |byte| usize::from(*byte) % PLACES);
         if let Some(pile) = self.piles.get(place) {
-            let item = item();
-            pile.lock().push(item);
+            let mut pile = pile.lock();
+            // Under the pile's lock: whoever finds the mark relies on the next pass to find the item.
+            if slot.mark(self.mark) {
+                pile.push(item());
+            }
         }
     }
 

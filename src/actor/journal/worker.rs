@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -29,11 +30,20 @@ struct Leaving(Arc<Shared>);
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        self.0.poisoned.store(true, Ordering::Release);
+        self.0.health.fails();
         let left = std::mem::replace(&mut *self.0.work.lock(), Work { gone: true, ..Work::default() });
         // Callers are told by what is dropped: turns unrun, answers unsent.
         drop(left);
     }
+}
+
+/// What was taken from the marks and is not durable yet. Bounded as the marks are: each session is there once, or ended once.
+#[derive(Default)]
+struct Taken {
+    ends: Pile<Tombstone>,
+    changed: Pile<Changed>,
+    logs: Pile<Arc<Slot>>,
+    touched: Pile<Arc<Slot>>,
 }
 
 /// The one that writes.
@@ -43,12 +53,9 @@ pub(super) struct Worker {
     folder: Held,
     writer: JournalWriter,
     frame: Frame,
-    /// The first frame that is not known to be durable.
+    /// The first frame after those of the passes that were written whole: of a pass that failed none counts.
     durable: u64,
-    /// What was taken from the marks and is not durable yet.
-    ends: Pile<Tombstone>,
-    changed: Pile<Changed>,
-    logs: Pile<Arc<Slot>>,
+    taken: Taken,
     /// Whether some of it was on its way when a write failed: what is known of it is not what it was changed from.
     behind: bool,
     /// Whether a snapshot was asked for, for the size of this file.
@@ -65,9 +72,7 @@ impl Worker {
             writer,
             frame: Frame::new(),
             durable,
-            ends: Pile::default(),
-            changed: Pile::default(),
-            logs: Pile::default(),
+            taken: Taken::default(),
             behind: false,
             asked: false,
         }
@@ -79,13 +84,15 @@ impl Worker {
         let mut next = Instant::now() + self.shared.every();
         loop {
             let work = self.shared.wait(next);
-            let due = Instant::now() >= next;
+            let now = Instant::now();
+            let due = now >= next;
+            if due {
+                // Counted from when the marks are taken: what is noted right after that waits for one interval, not for the
+                // rest of this pass and one interval. Late ones never pile up, for there is one deadline.
+                next = now + self.shared.every();
+            }
             if self.turn(work, due).is_break() {
                 return;
-            }
-            if due {
-                // Counted from the end of the last one, so that slow ones never pile up.
-                next = Instant::now() + self.shared.every();
             }
         }
     }
@@ -99,12 +106,16 @@ impl Worker {
             let shared = Arc::clone(&self.shared);
             drop(tokio::time::timeout_at(next, shared.bell.task.notified()).await);
             let work = shared.wait(Instant::now());
-            let due = tokio::time::Instant::now() >= next;
+            let now = tokio::time::Instant::now();
+            let due = now >= next;
+            if due {
+                next = now + self.shared.every();
+            }
             if self.turn(work, due).is_break() {
                 return;
             }
-            if due {
-                next = tokio::time::Instant::now() + self.shared.every();
+            if due && self.core.upgrade().is_some_and(|core| core.planted(Bug::FlushesSeldom)) {
+                next += self.shared.every();
             }
         }
     }
@@ -116,76 +127,69 @@ impl Worker {
         let folder = self.folder.lock().clone();
         let Some(folder) = folder else { return ControlFlow::Break(()) };
         let Work { commits, flushes, rotations, .. } = work;
-        let rotates = !rotations.is_empty();
-        let written = match self.poisoned() {
-            true => Err(NotDurable),
-            false => self.write(&core, &commits).map_err(|fault| self.poison(&core, &fault)),
+        let started = Instant::now();
+        let touches = due || !rotations.is_empty();
+        let written = match self.shared.health.is_good() {
+            true => self.kept(&core, |worker| worker.pass(&core, &commits, touches)).and_then(|written| written),
+            false => Err(NotDurable),
         };
-        commits.into_iter().for_each(|pending| pending.settle(written));
-        let written = match written {
-            Ok(()) if due || rotates => self.touches(&core).map_err(|fault| self.poison(&core, &fault)),
-            other => other,
-        };
+        commits.into_iter().for_each(|pending| pending.settle(written.map(drop)));
         // Whoever asked may have gone.
         for told in flushes {
-            let _ = told.send(written);
+            let _ = told.send(written.map(drop));
         }
+        let rotated = !rotations.is_empty();
         for told in rotations {
-            let rotated = self.rotate(&core, &folder);
-            drop(told.send(rotated));
+            let rotated = self.kept(&core, |worker| worker.rotate(&core, &folder));
+            drop(told.send(rotated.unwrap_or_else(|NotDurable| {
+                Err(WriteError::io("begin the journal")(io::Error::other("it panicked")))
+            })));
         }
-        if !self.poisoned() {
-            self.after(&core);
+        let made_room = self.shared.health.is_good() && self.kept(&core, |worker| worker.after(&core)) == Ok(true);
+        if written == Ok(true) || rotated || made_room {
+            // All of it, for what is noted meanwhile waits for all of it.
+            core.telemetry.journal_seconds.record(started.elapsed().as_secs_f64());
         }
         ControlFlow::Continue(())
     }
 
-    fn poisoned(&self) -> bool {
-        self.shared.poisoned.load(Ordering::Acquire)
+    /// Runs a part of a turn. One that panics, in a metrics recorder or a subscriber that somebody gave to the service, is a
+    /// fault: what was on its way is not known to be written, and the thread goes on, for a snapshot may heal it.
+    fn kept<T>(&mut self, core: &Core, part: impl FnOnce(&mut Self) -> T) -> Result<T, NotDurable> {
+        let run = catch_unwind(AssertUnwindSafe(|| part(self)));
+        run.map_err(|_| self.poison(core, &"a part of it panicked".into()))
     }
 
-    /// Ends, changes, commits and event logs, in an order in which the last word on a session comes last.
-    fn write(&mut self, core: &Core, commits: &[Pending]) -> Result<(), Fault> {
+    /// Takes the marks and writes all they stand for, with the commits; whether there was anything to write.
+    fn pass(&mut self, core: &Core, commits: &[Pending], touches: bool) -> Result<bool, NotDurable> {
+        let marks = &self.shared.marks;
+        if touches {
+            self.taken.touched.append(&mut marks.take_touched());
+        }
         // The other way round than they are written, so that what was noted first is not written later: a session that
         // follows an end under the same digest, or a log that belongs to a session.
-        self.logs.append(&mut self.shared.marks.take_logs());
-        self.changed.append(&mut self.shared.marks.take_changed());
-        self.ends.append(&mut self.shared.marks.take_buried());
-        let (ends, changed) = (std::mem::take(&mut self.ends), std::mem::take(&mut self.changed));
-        let logs = std::mem::take(&mut self.logs);
-        let written = self.write_all(core, &ends, &changed, commits).and_then(|()| self.write_logs(core, &logs));
+        self.taken.logs.append(&mut marks.take_logs());
+        self.taken.changed.append(&mut marks.take_changed());
+        self.taken.ends.append(&mut marks.take_buried());
+        let taken = std::mem::take(&mut self.taken);
+        let before = self.writer.next_frame();
+        let written = self.write(core, &taken, commits);
         self.behind = written.is_err();
         if self.behind {
-            // Bounded as the marks are: each session is there once, or ended once.
-            (self.ends, self.changed, self.logs) = (ends, changed, logs);
+            self.taken = taken;
+        } else {
+            self.durable = self.writer.next_frame();
         }
-        written
+        written.map(|()| self.durable > before).map_err(|fault| self.poison(core, &fault))
     }
 
-    /// The logs learn of it only once all of it is durable: of a write that failed nothing counts.
-    fn write_logs(&mut self, core: &Core, logs: &Pile<Arc<Slot>>) -> Result<(), Fault> {
-        let mut written = Vec::new();
-        for slot in logs.iter().filter(|_| !core.planted(Bug::EventsNotJournaled)) {
-            written.extend(items::log(core, &mut self.frame, slot)?);
-            self.if_full(core)?;
-        }
-        self.frame_durable(core)?;
-        written.into_iter().for_each(Logged::written);
-        Ok(())
-    }
-
-    fn write_all(
-        &mut self,
-        core: &Core,
-        ends: &Pile<Tombstone>,
-        changed: &Pile<Changed>,
-        commits: &[Pending],
-    ) -> Result<(), Fault> {
-        for tombstone in ends.iter().filter(|_| !core.planted(Bug::TombstoneNotJournaled)) {
+    /// Ends, changes, commits, event logs and last uses, in an order in which the last word on a session comes last.
+    fn write(&mut self, core: &Core, taken: &Taken, commits: &[Pending]) -> Result<(), Fault> {
+        for tombstone in taken.ends.iter().filter(|_| !core.planted(Bug::TombstoneNotJournaled)) {
             self.frame.put(&JournalItem::Tombstone(image::bury(tombstone)))?;
             self.if_full(core)?;
         }
-        for Changed { slot, base } in changed.iter() {
+        for Changed { slot, base } in taken.changed.iter() {
             items::changed(core, &mut self.frame, slot, base.as_ref().filter(|_| !self.behind))?;
             self.if_full(core)?;
         }
@@ -196,24 +200,19 @@ impl Worker {
                 self.if_full(core)?;
             }
         }
-        Ok(())
-    }
-
-    fn touches(&mut self, core: &Core) -> Result<(), Fault> {
-        let touched = self.shared.marks.take_touched();
-        let written = self.write_touched(core, &touched);
-        if written.is_err() {
-            touched.iter().for_each(|slot| self.shared.marks.touched(slot));
+        let mut logs = Vec::new();
+        for slot in taken.logs.iter().filter(|_| !core.planted(Bug::EventsNotJournaled)) {
+            logs.extend(items::log(core, &mut self.frame, slot)?);
+            self.if_full(core)?;
         }
-        written
-    }
-
-    fn write_touched(&mut self, core: &Core, touched: &Pile<Arc<Slot>>) -> Result<(), Fault> {
-        for slot in touched.iter() {
+        for slot in taken.touched.iter() {
             items::touched(&mut self.frame, slot)?;
             self.if_full(core)?;
         }
-        self.frame_durable(core)
+        self.frame_durable(core)?;
+        // The logs learn of it only once all of it is durable: of a write that failed nothing counts.
+        logs.into_iter().for_each(Logged::written);
+        Ok(())
     }
 
     fn if_full(&mut self, core: &Core) -> Result<(), Fault> {
@@ -230,10 +229,8 @@ impl Worker {
         if !core.planted(Bug::AcknowledgesUnsynced) {
             self.writer.sync()?;
         }
-        let took = started.elapsed();
-        core.telemetry.journal_seconds.record(took.as_secs_f64());
-        tracing::debug!(bytes = self.frame.len(), micros = took.as_micros() as u64, "journal written");
-        self.durable = self.writer.next_frame();
+        let (bytes, micros) = (self.frame.len(), started.elapsed().as_micros() as u64);
+        tracing::debug!(bytes, micros, "journal written");
         self.frame.clear();
         Ok(())
     }
@@ -242,19 +239,21 @@ impl Worker {
     /// would not tell again.
     fn poison(&mut self, core: &Core, fault: &Fault) -> NotDurable {
         self.frame.clear();
-        self.shared.poisoned.store(true, Ordering::Release);
-        core.telemetry.durable.set(0.0);
-        core.telemetry.journal_failures.increment(1);
-        let full = fault.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull);
-        let advice = if full { "there is no space left: make some, then" } else { "mend the cause, then" };
-        tracing::error!(error = %fault, "the journal cannot be written; updates are refused; {advice} take a snapshot");
+        self.shared.health.fails();
+        // What is told here goes to code of others, which may be what failed.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            core.telemetry.durable.set(0.0);
+            core.telemetry.journal_failures.increment(1);
+            let full =
+                fault.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull);
+            let advice = if full { "there is no space left: make some, then" } else { "mend the cause, then" };
+            tracing::error!(error = %fault, "the journal cannot be written; updates are refused; {advice} take a snapshot");
+        }));
         NotDurable
     }
 
     /// Goes on in another file, whose snapshot is about to be taken.
     fn rotate(&mut self, core: &Core, folder: &crate::snapshot::Folder) -> Result<u64, WriteError> {
-        // Changes wait for it, as they wait for a write.
-        let started = Instant::now();
         let number = folder.next_generation()?;
         let begun = folder.begin_journal(number, self.durable, core.clock.now().as_micros());
         self.writer = begun.map_err(|BeginError { error, may_be_there }| {
@@ -264,13 +263,13 @@ impl Worker {
             }
             error
         })?;
-        core.telemetry.journal_seconds.record(started.elapsed().as_secs_f64());
+        self.shared.health.begins_anew();
         self.asked = false;
         Ok(number)
     }
 
-    /// What nobody waits for.
-    fn after(&mut self, core: &Core) {
+    /// What nobody waits for; whether the disk was asked for room.
+    fn after(&mut self, core: &Core) -> bool {
         let bytes = self.writer.bytes();
         core.telemetry.journal_bytes.set(bytes as f64);
         if bytes >= self.shared.fold_at.load(Ordering::Relaxed) && !self.asked {
@@ -279,13 +278,14 @@ impl Worker {
                 snapshotter.fold();
             }
         }
-        let started = Instant::now();
         match self.writer.make_room() {
-            Ok(false) => {}
-            Ok(true) => core.telemetry.journal_seconds.record(started.elapsed().as_secs_f64()),
+            Ok(made) => made,
             // Writes go on without; one that fails itself will tell.
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
-            Err(error) => drop(self.poison(core, &error.into())),
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => true,
+            Err(error) => {
+                self.poison(core, &error.into());
+                true
+            }
         }
     }
 }

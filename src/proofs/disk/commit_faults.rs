@@ -10,7 +10,7 @@ use super::super::hand::paused;
 use super::super::proving::holds;
 use super::super::random::Random;
 use super::around::Around;
-use super::commits::{Digest, Ledger, digest, start};
+use super::commits::{Digest, Ledger, POINTS, digest, start};
 use super::habits::{Failing, Fault, every_step_fails};
 use super::plain::{Held, load};
 use super::simulated::Disk;
@@ -86,6 +86,18 @@ impl User<'_> {
             let fine = match random.below(10) {
                 0 => service.snapshot().await.is_ok() || service.is_durable(),
                 1 => {
+                    // A change at some point of a snapshot's way: the one may fail and the other not.
+                    let point = random.below(POINTS);
+                    let change = async {
+                        for _ in 0..point {
+                            tokio::task::yield_now().await;
+                        }
+                        self.change(service, random).await
+                    };
+                    let (_, kept) = tokio::join!(service.snapshot(), change);
+                    kept? || service.is_durable()
+                }
+                2 => {
                     tokio::time::sleep(Duration::from_secs(2)).await;
                     service.is_durable()
                 }

@@ -32,6 +32,8 @@ const IMAGES: u64 = 167_000;
 /// Steps of random work.
 const WORK: u64 = 400;
 const SESSIONS: u64 = 6;
+/// So often others get on before changes that come in the midst of a snapshot.
+pub(super) const POINTS: u64 = 20;
 
 pub(super) type Digest = [u8; 32];
 
@@ -123,6 +125,14 @@ fn worked<H: Habit>(seed: u64, disk: &Disk, habit: H, bugs: &[Bug]) -> Result<Le
                         live.push(create(&service, disk, &mut ledger, made).await);
                         made += 1;
                     }
+                    // A snapshot among them, now and then.
+                    let snapshot = random.below(8) == 0;
+                    let snapshot = snapshot.then(|| tokio::spawn(snapshot_of(service.clone())));
+                    if snapshot.is_some() {
+                        for _ in 0..random.below(POINTS) {
+                            tokio::task::yield_now().await;
+                        }
+                    }
                     // Several at once, so that they share writes.
                     let mut at_once = Vec::new();
                     let count = 1 + random.below(SESSIONS) as usize;
@@ -136,8 +146,11 @@ fn worked<H: Habit>(seed: u64, disk: &Disk, habit: H, bugs: &[Bug]) -> Result<Le
                         ended.extend(ends.then_some(digest));
                     }
                     live.retain(|(_, digest)| !ended.contains(digest));
+                    if let Some(snapshot) = snapshot {
+                        snapshot.await.unwrap();
+                    }
                 }
-                90..95 => drop(service.snapshot().await.unwrap()),
+                90..95 => snapshot_of(service.clone()).await,
                 95..97 => tokio::time::sleep(Duration::from_secs(random.below(40))).await,
                 kind => {
                     if kind == 97 {
@@ -158,6 +171,10 @@ fn worked<H: Habit>(seed: u64, disk: &Disk, habit: H, bugs: &[Bug]) -> Result<Le
         }
         Ok(ledger)
     })
+}
+
+async fn snapshot_of(service: SessionService) {
+    service.snapshot().await.unwrap();
 }
 
 pub(super) fn digest(id: &str) -> Digest {

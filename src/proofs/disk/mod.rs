@@ -11,6 +11,7 @@ mod commits;
 mod conformance;
 mod faults;
 mod habits;
+mod intervals;
 mod medium;
 mod plain;
 mod planted;

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use super::super::hand::{folder, paused};
+use super::super::proving::{Verdict, quiet_panics};
 use super::around::{Around, Habit, Outcome};
-use crate::actor::planted::DISK;
+use crate::actor::planted::{Bug, DISK, FROM_THE_START};
 use crate::config::{DEFAULT_FLUSH_EVERY as FLUSH_EVERY, Durability};
 use crate::error::{CreateError, EventError, NotDurable, UpdateError};
 use crate::owner::Owner;
@@ -26,6 +27,7 @@ enum Fault {
     Write,
     Sync,
     Full,
+    Panic,
 }
 
 /// Fails from when it is told to, in every file.
@@ -46,6 +48,8 @@ impl Habit for Failing {
             Outcome::FailsHalfWay(io::Error::other("planted: the write failed"))
         } else if fault == Fault::Full as u8 && writes {
             Outcome::FailsHalfWay(io::ErrorKind::StorageFull.into())
+        } else if fault == Fault::Panic as u8 && step == "write at" {
+            panic!("planted: code of others panics under a write of the journal")
         } else if fault == Fault::Sync as u8 && step.starts_with("sync") {
             Outcome::Fails(io::Error::other("planted: the sync failed"))
         } else {
@@ -54,7 +58,32 @@ impl Habit for Failing {
     }
 }
 
-async fn start(folder: &Path, disk: &Arc<Failing>, durability: Durability) -> (SessionService, Owner) {
+/// Fails the first sync of a journal after another one was begun.
+#[derive(Default)]
+struct FailsMeanwhile {
+    /// 1 once it is told to, 2 once a file was created, 3 once it has failed.
+    stage: AtomicU8,
+}
+
+impl FailsMeanwhile {
+    fn goes_on(&self, from: u8) -> bool {
+        self.stage.compare_exchange(from, from + 1, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+}
+
+impl Habit for FailsMeanwhile {
+    fn step(&self, step: &'static str) -> Outcome {
+        if step == "create" {
+            self.goes_on(1);
+        }
+        if step == "sync data" && self.goes_on(2) {
+            return Outcome::Fails(io::Error::other("planted: the sync failed"));
+        }
+        Outcome::Done
+    }
+}
+
+async fn start<H: Habit>(folder: &Path, disk: &Arc<H>, durability: Durability) -> (SessionService, Owner) {
     let builder = SessionService::builder()
         .snapshots(folder.join("snapshots"))
         .snapshot_every(Duration::from_secs(1_000_000))
@@ -128,9 +157,49 @@ async fn fails_and_heals(fault: Fault, durability: Durability) {
 
 #[test]
 fn a_failed_write_is_told_and_never_tried_again() {
-    for fault in [Fault::Write, Fault::Sync, Fault::Full] {
+    quiet_panics();
+    for fault in [Fault::Write, Fault::Sync, Fault::Full, Fault::Panic] {
         for durability in [Durability::Commit, Durability::JOURNAL] {
             paused(fails_and_heals(fault, durability));
         }
     }
+}
+
+/// The journal fails while the snapshot is on its way that the journal goes on from.
+async fn fails_meanwhile(bugs: &[Bug]) -> Verdict {
+    let (place, disk) = (folder(), Arc::new(FailsMeanwhile::default()));
+    let started = FROM_THE_START.scope(bugs.to_vec(), start(place.path(), &disk, Durability::Commit));
+    let (service, owner) = started.await;
+    let bucket = owner.bucket().await.unwrap();
+    bucket.increment("n", 1).await.unwrap();
+    disk.goes_on(0);
+    let change = async {
+        while disk.stage.load(Ordering::SeqCst) < 2 {
+            tokio::task::yield_now().await;
+        }
+        bucket.increment("n", 10).await
+    };
+    let (snapshot, changed) = tokio::join!(service.snapshot(), change);
+    snapshot.unwrap();
+    assert_eq!(disk.stage.load(Ordering::SeqCst), 3, "the change comes after the journal was begun");
+    if !matches!(changed, Err(UpdateError::NotDurable(_))) {
+        return Err(format!("the change was told to be durable: {changed:?}"));
+    }
+    if service.is_durable() {
+        return Err("the journal goes on where a sync has failed".to_owned());
+    }
+    service.snapshot().await.unwrap();
+    assert!(service.is_durable());
+    assert_eq!(bucket.increment("n", 100).await.unwrap().value, 101);
+    drop(service);
+    let (service, owner) = start(place.path(), &disk, Durability::Commit).await;
+    assert!(!service.restored().degraded());
+    assert_eq!(owner.bucket().await.unwrap().get::<i64>("n").unwrap(), Some(101));
+    Ok(String::new())
+}
+
+#[test]
+fn a_snapshot_heals_nothing_that_failed_after_it_was_begun() {
+    assert_eq!(paused(fails_meanwhile(&[])), Ok(String::new()));
+    paused(fails_meanwhile(&[Bug::HealsWhateverFailed])).unwrap_err();
 }
