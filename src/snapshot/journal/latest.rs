@@ -17,9 +17,10 @@ pub(crate) struct Replay {
 /// What was journaled of one session since the end of an earlier one under the same digest, if there was such an end.
 ///
 /// A revision tells which of two states is the later one; times do not, since a wall clock may have been set back in between.
+/// Of most there is little: what may be large stands elsewhere.
 #[derive(Default)]
 pub(crate) struct Latest {
-    whole: Option<SessionRecord>,
+    whole: Option<Box<SessionRecord>>,
     /// After it, or after what the snapshot holds.
     deltas: Vec<DeltaRecord>,
     touch: Option<TouchRecord>,
@@ -86,6 +87,11 @@ impl Replay {
         self.sessions.get(digest).is_some_and(|latest| latest.ended)
     }
 
+    /// Whether anything became of the event log of a session, beside what an end took away.
+    pub(crate) fn changes_log(&self, digest: &[u8; 32]) -> bool {
+        self.sessions.get(digest).is_some_and(|latest| !latest.log.is_empty())
+    }
+
     /// A session of the snapshot as the journal leaves it, where that says anything of it; nothing where it had ended.
     pub(crate) fn over(&self, record: &SessionRef<'_>) -> Option<Result<Option<SessionRecord>, String>> {
         let latest = self.sessions.get(&record.digest)?;
@@ -114,7 +120,7 @@ impl Latest {
         }
         self.deltas.retain(|delta| delta.session.revision > record.revision);
         self.touch.take_if(|touch| touch.last_active_at <= record.last_active_at);
-        self.whole = Some(record.owned());
+        self.whole = Some(Box::new(record.owned()));
     }
 
     fn delta(&mut self, delta: &DeltaRecord<&str, &[u8]>) {
@@ -140,7 +146,7 @@ impl Latest {
     fn over(&self, held: Option<&SessionRef<'_>>) -> Result<Option<SessionRecord>, String> {
         let held = held.filter(|_| !self.ended);
         let later = |whole: &&SessionRecord| held.is_none_or(|held| held.revision <= whole.revision);
-        let whole = self.whole.as_ref().filter(later);
+        let whole = self.whole.as_deref().filter(later);
         let Some(start) = whole.cloned().or_else(|| held.map(SessionRef::owned)) else {
             return if self.deltas.is_empty() {
                 Ok(None)
