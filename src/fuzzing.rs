@@ -10,19 +10,25 @@
     reason = "what is violated here ends the run, as in a test"
 )]
 
+mod journals;
 mod mutate;
 mod random;
+mod shelf;
 mod sums;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use self::shelf::Shelf;
+use crate::actor::image::part;
 use crate::actor::measure::measure;
-use crate::config::Config;
+use crate::config::{Config, Wrap};
+use crate::files::Over;
 use crate::id::{Kind, SessionId};
 use crate::owner::Cursor;
-use crate::snapshot::{self, Item, ReadOptions, RecordError, entries_codec};
+use crate::snapshot::{self, FileLayer, Frame, Item, ReadOptions, RecordError, entries_codec, read_journal};
 use crate::state::{Committed, Draft, Entries, Json, Lifetime, Metadata};
 use crate::time::Timestamp;
 
@@ -40,7 +46,8 @@ pub fn file(bytes: &[u8], accept_edited: bool) -> Result<(), String> {
     let read = snapshot::read(&mut &*bytes, &options, &mut |item| match item {
         Item::Session(record) => {
             // A record whose digest is not that of its id is read all the same.
-            drop((record.owned(), measure(record)));
+            drop(record.owned());
+            drop(measure(record));
             packed(record.entries).map_err(RecordError)
         }
         Item::Events(_) | Item::Tombstone(_) => Ok(()),
@@ -48,6 +55,60 @@ pub fn file(bytes: &[u8], accept_edited: bool) -> Result<(), String> {
     let summary = read.map_err(|error| error.to_string())?;
     assert_eq!(header.expect("a file that is read whole has a header"), summary.header);
     Ok(())
+}
+
+/// Reads a snapshot or export as [`file`] does, and looks at nothing twice: what is left is what a start takes for one record.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn measured(bytes: &[u8]) -> Result<(), String> {
+    let options = ReadOptions { entries: entries_codec(), accept_edited: true };
+    let read = snapshot::read(&mut &*bytes, &options, &mut |item| match item {
+        Item::Session(record) => measure(record).map(drop).map_err(RecordError),
+        Item::Events(record) => part(record, |at| at).map(drop).map_err(RecordError),
+        Item::Tombstone(_) => Ok(()),
+    });
+    read.map(drop).map_err(|error| error.to_string())
+}
+
+/// What journals are laid over.
+const SNAPSHOT: &[u8] = include_bytes!("../snapshots/golden/v2.bin");
+
+/// Reads journals, one after the other in the same bytes: each by itself, then as a chain that goes on from a snapshot.
+///
+/// # Errors
+/// Why they were not read to their end, or why what they say cannot be laid over.
+pub fn journals(bytes: impl Into<Arc<[u8]>>) -> Result<(), String> {
+    let shelf = Shelf::of(&bytes.into());
+    let files = shelf.listed();
+    for file in &files {
+        let mut again = Frame::new();
+        let mut input = shelf.open(&file.path).expect("it lies there");
+        let read = read_journal(&mut input, &Wrap::default(), u64::MAX, &mut |item| {
+            again.clear();
+            again.put(&item).expect("what was taken can be written");
+            Ok(())
+        });
+        drop(read);
+    }
+    let generation = files.first().map_or(0, |file| file.generation);
+    let chain = snapshot::chain(&shelf, &Wrap::default(), &files, generation);
+    let chain = chain.map_err(|(_, error)| error.to_string())?;
+    let mut met = HashSet::new();
+    let mut over = Over::new(&chain.replay, |item: Item<'_>| match item {
+        Item::Session(record) => {
+            assert!(met.insert(record.digest), "a session is handed on once");
+            drop(measure(record));
+            packed(record.entries).map_err(RecordError)
+        }
+        Item::Events(record) => part(record, |at| at).map(drop).map_err(RecordError),
+        Item::Tombstone(_) => Ok(()),
+    });
+    let options = ReadOptions { entries: entries_codec(), accept_edited: false };
+    let laid = snapshot::read(&mut &*SNAPSHOT, &options, &mut |item| over.take(item));
+    laid.map_err(|error| error.to_string())?;
+    over.finish().map_err(|RecordError(detail)| detail)?;
+    chain.cut.map_or(Ok(()), |cut| Err(cut.detail))
 }
 
 /// Reads a session's entries in the packed layout.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::options::Watched;
 use crate::actor::image::{Logs, part};
 use crate::id::SessionDigest;
-use crate::snapshot::{Chain, Item, RecordError, Replay, SessionRecord, TombstoneRecord};
+use crate::snapshot::{Chain, Item, Laid, RecordError, Replay, TombstoneRecord};
 
 /// What is read: a file with the journals that go on from it, either of which there may not be.
 pub(super) struct Input<'c, 'a> {
@@ -82,11 +82,12 @@ impl<'c, F: FnMut(Item<'_>) -> Result<(), RecordError>> Over<'c, F> {
         replay.others().try_for_each(|record| self.session(&record.map_err(RecordError)?))
     }
 
-    fn session(&mut self, record: &SessionRecord) -> Result<(), RecordError> {
+    fn session(&mut self, laid: &Laid<'_>) -> Result<(), RecordError> {
+        let record = laid.borrowed();
         if self.replay.changes_log(&record.digest) {
             self.changed.insert(record.digest);
         }
-        (self.each)(Item::Session(&record.borrowed()))
+        (self.each)(Item::Session(&record))
     }
 
     fn end_logs(&mut self) -> Result<(), RecordError> {

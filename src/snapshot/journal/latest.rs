@@ -32,6 +32,23 @@ pub(crate) struct Latest {
     met: AtomicBool,
 }
 
+/// A session as the journal leaves it.
+pub(crate) enum Laid<'a> {
+    /// As it stands somewhere, in the journal or before it, but for its last use.
+    AsIs(SessionRef<'a>),
+    /// With changes laid over.
+    Changed(SessionRecord),
+}
+
+impl Laid<'_> {
+    pub(crate) fn borrowed(&self) -> SessionRef<'_> {
+        match self {
+            Self::AsIs(record) => record.borrowed(),
+            Self::Changed(record) => record.borrowed(),
+        }
+    }
+}
+
 /// A change of an event log.
 pub(crate) enum LogChange {
     Growth(GrowthRecord),
@@ -93,7 +110,7 @@ impl Replay {
     }
 
     /// A session of the snapshot as the journal leaves it, where that says anything of it; nothing where it had ended.
-    pub(crate) fn over(&self, record: &SessionRef<'_>) -> Option<Result<Option<SessionRecord>, String>> {
+    pub(crate) fn over<'a>(&'a self, record: &'a SessionRef<'_>) -> Option<Result<Option<Laid<'a>>, String>> {
         let latest = self.sessions.get(&record.digest)?;
         latest.met.store(true, Ordering::Relaxed);
         Some(latest.over(Some(record)))
@@ -107,7 +124,7 @@ impl Replay {
     }
 
     /// The sessions that the journal alone holds.
-    pub(crate) fn others(&self) -> impl Iterator<Item = Result<SessionRecord, String>> {
+    pub(crate) fn others(&self) -> impl Iterator<Item = Result<Laid<'_>, String>> {
         let alone = self.sessions.values().filter(|latest| !latest.met.load(Ordering::Relaxed));
         alone.filter_map(|latest| latest.over(None).transpose())
     }
@@ -143,26 +160,41 @@ impl Latest {
     }
 
     /// The session as it stands at the end of the journal, if it lives.
-    fn over(&self, held: Option<&SessionRef<'_>>) -> Result<Option<SessionRecord>, String> {
+    fn over<'a>(&'a self, held: Option<&'a SessionRef<'_>>) -> Result<Option<Laid<'a>>, String> {
         let held = held.filter(|_| !self.ended);
         let later = |whole: &&SessionRecord| held.is_none_or(|held| held.revision <= whole.revision);
         let whole = self.whole.as_deref().filter(later);
-        let Some(start) = whole.cloned().or_else(|| held.map(SessionRef::owned)) else {
+        let Some(start) = whole.map(SessionRecord::borrowed).or_else(|| held.map(SessionRef::borrowed)) else {
             return if self.deltas.is_empty() {
                 Ok(None)
             } else {
                 Err("a change stands without its session".to_owned())
             };
         };
-        let mut record = lay_over(start, &self.deltas)?;
-        if let Some(touch) = &self.touch
-            && touch.last_active_at >= record.last_active_at
-        {
-            record.last_active_at = touch.last_active_at;
-            if !touch.sliding.is_empty() {
-                record.sliding.clone_from(&touch.sliding);
+        let is_later = |at: u64| self.touch.as_ref().filter(|touch| touch.last_active_at >= at);
+        // A session may be large: what is not changed is not copied.
+        Ok(Some(match lay_over(&start, &self.deltas)? {
+            Some(mut record) => {
+                if let Some(touch) = is_later(record.last_active_at) {
+                    record.last_active_at = touch.last_active_at;
+                    if !touch.sliding.is_empty() {
+                        record.sliding.clone_from(&touch.sliding);
+                    }
+                }
+                Laid::Changed(record)
             }
-        }
-        Ok(Some(record))
+            None => {
+                let mut record = start;
+                if let Some(touch) = is_later(record.last_active_at) {
+                    record.last_active_at = touch.last_active_at;
+                    if !touch.sliding.is_empty() {
+                        let used = touch.sliding.iter();
+                        let used = used.map(|of| SlidingRecord { key: of.key.as_str(), last_used: of.last_used });
+                        record.sliding = used.collect();
+                    }
+                }
+                Laid::AsIs(record)
+            }
+        }))
     }
 }

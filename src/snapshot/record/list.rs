@@ -19,7 +19,9 @@ pub(in crate::snapshot) const MOST_KEYS: usize = MAX_IDEMPOTENCY_KEYS as usize;
 pub(in crate::snapshot) const MOST_EVENTS: usize = MAX_EVENTS as usize;
 
 /// Reads a list that is no longer than it may be.
-pub(in crate::snapshot) fn at_most<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MOST: usize>(from: D) -> Result<Vec<T>, D::Error> {
+pub(in crate::snapshot) fn at_most<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MOST: usize>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
     struct List<T, const MOST: usize>(PhantomData<T>);
 
     impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for List<T, MOST> {

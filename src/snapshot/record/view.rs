@@ -8,9 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::entries::{EntriesCodec, EntryRecord};
+use super::list::{MOST_ENTRIES, MOST_KEYS, MOST_TAGS, at_most};
 use super::v1::{EndRecord, OwnerRecord, Role, SlidingRecord, TombstoneRecord};
 use super::v2::{AppliedRecord, SessionRecord};
-use super::list::{MOST_ENTRIES, MOST_KEYS, MOST_TAGS, at_most};
 use super::{SessionRef, check, text};
 
 pub(in crate::snapshot) use events::EventsView;
