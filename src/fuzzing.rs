@@ -29,7 +29,7 @@ use crate::files::Over;
 use crate::id::{Kind, SessionId};
 use crate::owner::Cursor;
 use crate::snapshot::{self, FileLayer, Frame, Item, ReadOptions, RecordError, entries_codec, read_journal};
-use crate::state::{Committed, Draft, Entries, Json, Lifetime, Metadata};
+use crate::state::{Committed, Draft, Entries, EventId, IdempotencyKey, Json, Lifetime, Metadata};
 use crate::time::Timestamp;
 
 pub use mutate::mutate;
@@ -131,7 +131,7 @@ pub fn packed(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads a text as an id, a kind, a cursor of a list and a value.
+/// Reads a text as an id, a kind, a cursor of a list, the id of an event, an idempotency key and a value.
 ///
 /// # Errors
 /// When it is none of them.
@@ -141,11 +141,17 @@ pub fn text(text: &str) -> Result<(), String> {
     let cursor = text.parse::<Cursor>().map(|cursor| {
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
     });
+    let event = text.parse::<EventId>().map(|event| {
+        assert_eq!(event.to_string().parse::<EventId>().expect("an id is read as it is shown"), event);
+    });
+    let event = event.map_err(|error| error.to_string());
+    // Most short texts are one.
+    drop(IdempotencyKey::new(text));
     let value = Json::parse(text).map(|value| {
         assert_eq!(Json::parse(value.as_str()).expect("compact text is a value").as_str(), value.as_str());
     });
     let value = value.map_err(|error| error.to_string());
-    id.or(kind).or(cursor.map_err(|error| error.to_string())).or(value)
+    id.or(kind).or(cursor.map_err(|error| error.to_string())).or(event).or(value)
 }
 
 /// Applies a patch to a state, both JSON, with a line break between them: as a merge patch and as a JSON patch.

@@ -26,12 +26,13 @@ fn journals() -> Vec<Vec<u8>> {
     vec![whole, torn, chain.clone(), chain]
 }
 
-/// Texts that are right: ids of all kinds, kinds, a cursor, values.
-const TEXTS: [&str; 8] = [
+/// Texts that are right: ids of all kinds, kinds, a cursor, the id of an event, values.
+const TEXTS: [&str; 9] = [
     "cart_0123456789abcdefghjkmnpqrstvwx",
     "cart_0123",
     "a-kind",
     "0000018bcfe5680000000000000000000000000000000001",
+    "1f-0a0b0c0d-000102030405060708090a0b0c0d0e0f",
     "{\"a\":[1,-0.5e3,\"\\u00e9\\n\",{\"b\":null}],\"c\":true}",
     "[[[[[[[[[[[[1]]]]]]]]]]]]",
     "123456789012345678901234567890.5",
