@@ -57,18 +57,24 @@ pub fn file(bytes: &[u8], accept_edited: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads a snapshot or export as [`file`] does, and looks at nothing twice: what is left is what a start takes for one record.
+/// Reads a snapshot, export or journals as a start does, and builds one record after the other.
 ///
 /// # Errors
-/// What is wrong with it.
-pub fn measured(bytes: &[u8]) -> Result<(), String> {
-    let options = ReadOptions { entries: entries_codec(), accept_edited: true };
-    let read = snapshot::read(&mut &*bytes, &options, &mut |item| match item {
-        Item::Session(record) => measure(record).map(drop).map_err(RecordError),
+/// As [`file`] and [`journals`].
+pub fn built(bytes: &Arc<[u8]>) -> Result<(), String> {
+    let mut build = |item: Item<'_>| match item {
+        Item::Session(record) => {
+            drop(measure(record));
+            Entries::from_packed(record.entries).map(drop).map_err(|error| RecordError(error.to_string()))
+        }
         Item::Events(record) => part(record, |at| at).map(drop).map_err(RecordError),
         Item::Tombstone(_) => Ok(()),
-    });
-    read.map(drop).map_err(|error| error.to_string())
+    };
+    if bytes.starts_with(&snapshot::JOURNAL_MAGIC) {
+        return laid_over(&Shelf::of(bytes), build);
+    }
+    let options = ReadOptions { entries: entries_codec(), accept_edited: true };
+    snapshot::read(&mut &**bytes, &options, &mut build).map(drop).map_err(|error| error.to_string())
 }
 
 /// What journals are laid over.
@@ -80,8 +86,7 @@ const SNAPSHOT: &[u8] = include_bytes!("../snapshots/golden/v2.bin");
 /// Why they were not read to their end, or why what they say cannot be laid over.
 pub fn journals(bytes: impl Into<Arc<[u8]>>) -> Result<(), String> {
     let shelf = Shelf::of(&bytes.into());
-    let files = shelf.listed();
-    for file in &files {
+    for file in shelf.listed() {
         let mut again = Frame::new();
         let mut input = shelf.open(&file.path).expect("it lies there");
         let read = read_journal(&mut input, &Wrap::default(), u64::MAX, &mut |item| {
@@ -91,11 +96,8 @@ pub fn journals(bytes: impl Into<Arc<[u8]>>) -> Result<(), String> {
         });
         drop(read);
     }
-    let generation = files.first().map_or(0, |file| file.generation);
-    let chain = snapshot::chain(&shelf, &Wrap::default(), &files, generation);
-    let chain = chain.map_err(|(_, error)| error.to_string())?;
     let mut met = HashSet::new();
-    let mut over = Over::new(&chain.replay, |item: Item<'_>| match item {
+    laid_over(&shelf, |item| match item {
         Item::Session(record) => {
             assert!(met.insert(record.digest), "a session is handed on once");
             drop(measure(record));
@@ -103,7 +105,16 @@ pub fn journals(bytes: impl Into<Arc<[u8]>>) -> Result<(), String> {
         }
         Item::Events(record) => part(record, |at| at).map(drop).map_err(RecordError),
         Item::Tombstone(_) => Ok(()),
-    });
+    })
+}
+
+/// Hands on what a snapshot holds once these journals are laid over.
+fn laid_over(shelf: &Shelf, each: impl FnMut(Item<'_>) -> Result<(), RecordError>) -> Result<(), String> {
+    let files = shelf.listed();
+    let generation = files.first().map_or(0, |file| file.generation);
+    let chain = snapshot::chain(shelf, &Wrap::default(), &files, generation);
+    let chain = chain.map_err(|(_, error)| error.to_string())?;
+    let mut over = Over::new(&chain.replay, each);
     let options = ReadOptions { entries: entries_codec(), accept_edited: false };
     let laid = snapshot::read(&mut &*SNAPSHOT, &options, &mut |item| over.take(item));
     laid.map_err(|error| error.to_string())?;

@@ -239,16 +239,13 @@ fn later(part: &str, instead: &str) -> Vec<u8> {
 
 /// The limit of a reader is the largest record that it keeps: a gibibyte of text, and of lists at most a million entries, each
 /// of which counts as so many bytes beside its text. Of journals a start keeps all, sessions that were used among them.
-const ELEMENT: usize = 128;
+const ELEMENT: usize = 192;
 
 fn alone(what: &str) {
     let (elements, bytes) = case(what);
     let limit = bytes.len() + ELEMENT * elements;
     let (mut answer, bytes): (_, Arc<[u8]>) = (Ok(()), bytes.into());
-    let most = taken(|| {
-        let is_journal = bytes.starts_with(b"\x89SESJRNL");
-        answer = if is_journal { fuzzing::journals(Arc::clone(&bytes)) } else { fuzzing::measured(&bytes) };
-    });
+    let most = taken(|| answer = fuzzing::built(&bytes));
     let answer = answer.err().unwrap_or_else(|| "taken".to_owned());
     println!("\n{what}: {} bytes, limit {limit}, {most} in memory, {answer:.80}", bytes.len());
     assert!(most <= 2 * limit + SLACK, "{what}: {most} are more than twice {limit}");

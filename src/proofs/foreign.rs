@@ -99,23 +99,23 @@ fn all(texts: &[&str]) -> Vec<Vec<u8>> {
 
 #[test]
 fn files_in_the_binary_format() {
-    holds(|seed| fed(seed, |bytes| fuzzing::file(bytes, false), &binary(), 400_000));
+    holds(|seed| fed(seed, |bytes| fuzzing::file(bytes, false), &binary(), 1_000_000));
 }
 
 #[test]
 fn files_in_the_readable_format() {
-    holds(|seed| fed(seed, |bytes| fuzzing::file(bytes, false), &readable(), 200_000));
+    holds(|seed| fed(seed, |bytes| fuzzing::file(bytes, false), &readable(), 500_000));
 }
 
 #[test]
 fn files_that_were_edited() {
     let right = [readable(), binary()].concat();
-    holds(|seed| fed(seed, |bytes| fuzzing::file(bytes, true), &right, 200_000));
+    holds(|seed| fed(seed, |bytes| fuzzing::file(bytes, true), &right, 500_000));
 }
 
 #[test]
 fn journals_and_chains_of_them() {
-    holds(|seed| fed(seed, |bytes| fuzzing::journals(bytes), &journals(), 400_000));
+    holds(|seed| fed(seed, |bytes| fuzzing::journals(bytes), &journals(), 1_000_000));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn texts() {
 
 #[test]
 fn patches() {
-    holds(|seed| fed(seed, patch, &all(&PATCHES), 300_000));
+    holds(|seed| fed(seed, patch, &all(&PATCHES), 1_000_000));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The entries of one revision: packed while they are few bytes, mapped above or where a value is large.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -267,6 +268,11 @@ impl Entries {
             Inner::Packed(packed) => packed.as_bytes().into(),
             Inner::Mapped(mapped) => packed::encode(|| mapped.iter_from(Bound::Unbounded)).into(),
         }
+    }
+
+    /// The packed layout of entries that are sorted by key, each there once, without building them.
+    pub(crate) fn pack(sorted: &BTreeMap<Box<str>, NewEntry>) -> Vec<u8> {
+        packed::encode(|| sorted.iter().map(|(key, new)| new.at(key)))
     }
 
     /// Reads the packed layout, checking all of it.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sessile::files::{self, FileError, JournalRest, Newest, Options};
-use sessile::{Durability, EventId, Format, Json, KeyRing, NewSession, Principal, Session, SessionService};
+use sessile::{Durability, EventId, Format, Json, KeyRing, NewSession, Principal, Session, SessionService, StartError};
 
 /// So short that a test can wait for it.
 const FLUSHED: Duration = Duration::from_millis(5);
@@ -228,6 +228,35 @@ async fn journals_without_their_snapshot_are_no_state() {
     fs::remove_file(&path).unwrap();
     let error = files::newest(folder.path(), Options::default()).unwrap_err();
     assert!(matches!(error, FileError::JournalAlone { .. }) && error.is_refusal(), "{error}");
+}
+
+#[tokio::test]
+async fn a_journal_of_version_1_is_looked_into_and_a_newer_one_is_refused_everywhere_and_left_as_it_is() {
+    let golden = format!("{}/snapshots/golden/journal-v1.log", env!("CARGO_MANIFEST_DIR"));
+    let held = files::journal(&golden, Options::default()).unwrap();
+    assert_eq!((held.version, held.frames, held.first_frame, held.rest), (1, 3, 7, JournalRest::Clean));
+    let records = held.records;
+    let sorts = [records.sessions, records.changes, records.events, records.last_uses, records.ends];
+    assert_eq!(sorts, [2, 1, 3, 2, 5]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal-00000000000000000000-000000.log");
+    let mut newer = fs::read(golden).unwrap();
+    newer[8] = 2;
+    let sum = super::crc32c(&newer[..12]);
+    newer[12..16].copy_from_slice(&sum.to_le_bytes());
+    fs::write(&path, &newer).unwrap();
+    for refused in [
+        files::journal(&path, Options::default()).unwrap_err(),
+        files::newest(folder.path(), Options::default()).unwrap_err(),
+    ] {
+        assert!(matches!(refused, FileError::Newer { found: 2, supported: 1, .. }), "{refused}");
+    }
+    for durability in [Durability::Snapshot, Durability::JOURNAL, Durability::Commit] {
+        let started = SessionService::builder().snapshots(folder.path()).durability(durability).start().await;
+        assert!(matches!(started, Err(StartError::Newer { found: 2, supported: 1, .. })), "{durability:?}");
+        assert_eq!(fs::read(&path).unwrap(), newer, "{durability:?}");
+    }
+    assert_eq!(journals(folder.path()), [path]);
 }
 
 /// What was acknowledged before a look is found, and a write under way is never taken for damage.

@@ -23,7 +23,7 @@ pub(crate) struct Latest {
     whole: Option<Box<SessionRecord>>,
     /// After it, or after what the snapshot holds.
     deltas: Vec<DeltaRecord>,
-    touch: Option<TouchRecord>,
+    touch: Option<Box<TouchRecord>>,
     /// What became of its event log, in the order in which it was written.
     log: Vec<LogChange>,
     /// Whether there was an end: what the snapshot holds is of that earlier life.
@@ -151,11 +151,11 @@ impl Latest {
 
     fn touch(&mut self, record: &TouchRecord<&str>) {
         let newer = |known: &TouchRecord| known.last_active_at <= record.last_active_at;
-        if self.touch.as_ref().is_none_or(newer) {
+        if self.touch.as_deref().is_none_or(newer) {
             let sliding = record.sliding.iter();
             let sliding = sliding.map(|used| SlidingRecord { key: used.key.to_owned(), last_used: used.last_used });
             let (digest, last_active_at) = (record.digest, record.last_active_at);
-            self.touch = Some(TouchRecord { digest, last_active_at, sliding: sliding.collect() });
+            self.touch = Some(Box::new(TouchRecord { digest, last_active_at, sliding: sliding.collect() }));
         }
     }
 
@@ -171,7 +171,7 @@ impl Latest {
                 Err("a change stands without its session".to_owned())
             };
         };
-        let is_later = |at: u64| self.touch.as_ref().filter(|touch| touch.last_active_at >= at);
+        let is_later = |at: u64| self.touch.as_deref().filter(|touch| touch.last_active_at >= at);
         // A session may be large: what is not changed is not copied.
         Ok(Some(match lay_over(&start, &self.deltas)? {
             Some(mut record) => {

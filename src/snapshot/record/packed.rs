@@ -49,11 +49,11 @@ fn pack(records: Vec<EntryRecord>) -> Result<Vec<u8>, String> {
         }
         let value = Json::parse(record.value.get()).map_err(|error| error.to_string())?;
         let new = NewEntry { value, revision: Revision::new(record.revision), expiry };
-        if entries.insert(record.key.into_boxed_str(), Some(new)).is_some() {
+        if entries.insert(record.key.into_boxed_str(), new).is_some() {
             return Err("a key stands in it twice".to_owned());
         }
     }
-    Ok(Entries::empty().apply(entries.into_iter().collect()).to_packed())
+    Ok(Entries::pack(&entries))
 }
 
 /// A session with what changed in it since: each change lies on a revision from its base on. `None` where that is nothing.
