@@ -38,6 +38,9 @@ use crate::config::Format;
 use crate::snapshot;
 use crate::time::Timestamp;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use over::Over;
+
 pub use convert::{Converted, convert, write_to};
 pub use error::FileError;
 pub use inspect::{Inspection, KindFigures, OwnerFigures, Role, SessionFigures, inspect};

@@ -10,20 +10,26 @@
     reason = "what is violated here ends the run, as in a test"
 )]
 
+mod journals;
 mod mutate;
 mod random;
+mod shelf;
 mod sums;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use self::shelf::Shelf;
+use crate::actor::image::part;
 use crate::actor::measure::measure;
-use crate::config::Config;
+use crate::config::{Config, Wrap};
+use crate::files::Over;
 use crate::id::{Kind, SessionId};
 use crate::owner::Cursor;
-use crate::snapshot::{self, Item, ReadOptions, RecordError, entries_codec};
-use crate::state::{Committed, Draft, Entries, Json, Lifetime, Metadata};
+use crate::snapshot::{self, FileLayer, Frame, Item, ReadOptions, RecordError, entries_codec, read_journal};
+use crate::state::{Committed, Draft, Entries, EventId, IdempotencyKey, Json, Lifetime, Metadata};
 use crate::time::Timestamp;
 
 pub use mutate::mutate;
@@ -40,7 +46,8 @@ pub fn file(bytes: &[u8], accept_edited: bool) -> Result<(), String> {
     let read = snapshot::read(&mut &*bytes, &options, &mut |item| match item {
         Item::Session(record) => {
             // A record whose digest is not that of its id is read all the same.
-            drop((record.owned(), measure(record)));
+            drop(record.owned());
+            drop(measure(record));
             packed(record.entries).map_err(RecordError)
         }
         Item::Events(_) | Item::Tombstone(_) => Ok(()),
@@ -48,6 +55,71 @@ pub fn file(bytes: &[u8], accept_edited: bool) -> Result<(), String> {
     let summary = read.map_err(|error| error.to_string())?;
     assert_eq!(header.expect("a file that is read whole has a header"), summary.header);
     Ok(())
+}
+
+/// Reads a snapshot, export or journals as a start does, and builds one record after the other.
+///
+/// # Errors
+/// As [`file`] and [`journals`].
+pub fn built(bytes: &Arc<[u8]>) -> Result<(), String> {
+    let mut build = |item: Item<'_>| match item {
+        Item::Session(record) => {
+            drop(measure(record));
+            Entries::from_packed(record.entries).map(drop).map_err(|error| RecordError(error.to_string()))
+        }
+        Item::Events(record) => part(record, |at| at).map(drop).map_err(RecordError),
+        Item::Tombstone(_) => Ok(()),
+    };
+    if bytes.starts_with(&snapshot::JOURNAL_MAGIC) {
+        return laid_over(&Shelf::of(bytes), build);
+    }
+    let options = ReadOptions { entries: entries_codec(), accept_edited: true };
+    snapshot::read(&mut &**bytes, &options, &mut build).map(drop).map_err(|error| error.to_string())
+}
+
+/// What journals are laid over.
+const SNAPSHOT: &[u8] = include_bytes!("../snapshots/golden/v2.bin");
+
+/// Reads journals, one after the other in the same bytes: each by itself, then as a chain that goes on from a snapshot.
+///
+/// # Errors
+/// Why they were not read to their end, or why what they say cannot be laid over.
+pub fn journals(bytes: impl Into<Arc<[u8]>>) -> Result<(), String> {
+    let shelf = Shelf::of(&bytes.into());
+    for file in shelf.listed() {
+        let mut again = Frame::new();
+        let mut input = shelf.open(&file.path).expect("it lies there");
+        let read = read_journal(&mut input, &Wrap::default(), u64::MAX, &mut |item| {
+            again.clear();
+            again.put(&item).expect("what was taken can be written");
+            Ok(())
+        });
+        drop(read);
+    }
+    let mut met = HashSet::new();
+    laid_over(&shelf, |item| match item {
+        Item::Session(record) => {
+            assert!(met.insert(record.digest), "a session is handed on once");
+            drop(measure(record));
+            packed(record.entries).map_err(RecordError)
+        }
+        Item::Events(record) => part(record, |at| at).map(drop).map_err(RecordError),
+        Item::Tombstone(_) => Ok(()),
+    })
+}
+
+/// Hands on what a snapshot holds once these journals are laid over.
+fn laid_over(shelf: &Shelf, each: impl FnMut(Item<'_>) -> Result<(), RecordError>) -> Result<(), String> {
+    let files = shelf.listed();
+    let generation = files.first().map_or(0, |file| file.generation);
+    let chain = snapshot::chain(shelf, &Wrap::default(), &files, generation);
+    let chain = chain.map_err(|(_, error)| error.to_string())?;
+    let mut over = Over::new(&chain.replay, each);
+    let options = ReadOptions { entries: entries_codec(), accept_edited: false };
+    let laid = snapshot::read(&mut &*SNAPSHOT, &options, &mut |item| over.take(item));
+    laid.map_err(|error| error.to_string())?;
+    over.finish().map_err(|RecordError(detail)| detail)?;
+    chain.cut.map_or(Ok(()), |cut| Err(cut.detail))
 }
 
 /// Reads a session's entries in the packed layout.
@@ -70,7 +142,7 @@ pub fn packed(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads a text as an id, a kind, a cursor of a list and a value.
+/// Reads a text as an id, a kind, a cursor of a list, the id of an event, an idempotency key and a value.
 ///
 /// # Errors
 /// When it is none of them.
@@ -80,11 +152,17 @@ pub fn text(text: &str) -> Result<(), String> {
     let cursor = text.parse::<Cursor>().map(|cursor| {
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
     });
+    let event = text.parse::<EventId>().map(|event| {
+        assert_eq!(event.to_string().parse::<EventId>().expect("an id is read as it is shown"), event);
+    });
+    let event = event.map_err(|error| error.to_string());
+    // Most short texts are one.
+    drop(IdempotencyKey::new(text));
     let value = Json::parse(text).map(|value| {
         assert_eq!(Json::parse(value.as_str()).expect("compact text is a value").as_str(), value.as_str());
     });
     let value = value.map_err(|error| error.to_string());
-    id.or(kind).or(cursor.map_err(|error| error.to_string())).or(value)
+    id.or(kind).or(cursor.map_err(|error| error.to_string())).or(event).or(value)
 }
 
 /// Applies a patch to a state, both JSON, with a line break between them: as a merge patch and as a JSON patch.

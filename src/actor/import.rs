@@ -133,7 +133,7 @@ fn load(
     core: &Core,
     path: &std::path::Path,
     options: &ReadOptions,
-) -> Result<(Timestamp, Vec<Loaded>, Logs), FileError> {
+) -> Result<(Timestamp, Vec<Loaded>, Logs<'static>), FileError> {
     let wrap = &core.config.wrap;
     let summary = verify(&mut open(File::open(path)?, wrap)?, options)?;
     let saved_at = Timestamp::from_micros(summary.header.created_at);

@@ -226,7 +226,7 @@ fn take(
     let replay = &chain.replay;
     let mut crews: Vec<_> = (0..lanes()).map(|_| Crew::new(core, replay, saved_at, now)).collect();
     let mut arrivals = Arrivals::default();
-    let (mut due, mut tombstones, mut logs, mut records) = (Vec::new(), Vec::new(), Logs::new(core), 0);
+    let (mut due, mut tombstones, mut logs, mut records) = (Vec::new(), Vec::new(), Logs::under(core, replay), 0);
     let mut take = |built| {
         records += 1;
         match built {
@@ -255,7 +255,7 @@ fn take(
     });
     // Before anybody asks whose they are: what the journals say has ended takes its log along.
     let read = read.and_then(|()| {
-        let laid = logs.lay_over(replay, image::carried(saved_at, now));
+        let laid = logs.lay_over(image::carried(saved_at, now));
         laid.map_err(|RecordError(detail)| FileError::Record { index: 0, detail })
     });
     let entered = read.and_then(|()| arrivals.enter(core)).and_then(|()| {

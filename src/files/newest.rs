@@ -84,8 +84,6 @@ impl std::fmt::Debug for Newest {
 
 /// Finds what a start would restore of a folder, without taking the folder's lock.
 ///
-/// Event logs are those of the snapshot: what journals hold of them is left out.
-///
 /// Beside a running service the last write to a journal may be told as cut short: it is under way.
 ///
 /// # Errors

@@ -1,8 +1,11 @@
 //! Journals laid over the snapshot that they go on from, as a stream.
 
+use std::collections::HashSet;
+
 use super::options::Watched;
+use crate::actor::image::{Logs, part};
 use crate::id::SessionDigest;
-use crate::snapshot::{Chain, Item, RecordError, Replay, SessionRecord, TombstoneRecord};
+use crate::snapshot::{Chain, Item, Laid, RecordError, Replay, TombstoneRecord};
 
 /// What is read: a file with the journals that go on from it, either of which there may not be.
 pub(super) struct Input<'c, 'a> {
@@ -12,38 +15,51 @@ pub(super) struct Input<'c, 'a> {
 
 /// Hands records on as the journals leave them.
 ///
-/// Files hold sessions first and tombstones last: sessions that the journals alone hold follow those of the file, and
-/// so do their tombstones, since they came later.
-pub(super) struct Over<'c, F> {
+/// Files hold sessions first, then event logs, and tombstones last: sessions that the journals alone hold follow those of
+/// the file, so do logs that they change, and so do their tombstones, since they came later.
+pub(crate) struct Over<'c, F> {
     replay: &'c Replay,
     each: F,
     /// Whether all sessions were handed on.
     past_sessions: bool,
+    /// The event logs that the journals change, until all logs were handed on; others pass as they are.
+    logs: Option<Logs<'c>>,
+    /// The sessions of such logs that were handed on.
+    changed: HashSet<[u8; 32]>,
+    records: u64,
 }
 
 impl<'c, F: FnMut(Item<'_>) -> Result<(), RecordError>> Over<'c, F> {
-    pub(super) const fn new(replay: &'c Replay, each: F) -> Self {
-        Self { replay, each, past_sessions: false }
+    pub(crate) fn new(replay: &'c Replay, each: F) -> Self {
+        let (logs, changed) = (Some(Logs::whole(replay)), HashSet::new());
+        Self { replay, each, past_sessions: false, logs, changed, records: 0 }
     }
 
     /// Takes the next record of the file.
-    pub(super) fn take(&mut self, item: Item<'_>) -> Result<(), RecordError> {
+    pub(crate) fn take(&mut self, item: Item<'_>) -> Result<(), RecordError> {
         let replay = self.replay;
+        self.records += 1;
         match item {
             Item::Session(record) => match replay.over(record) {
                 None => (self.each)(item),
                 Some(laid) => {
-                    let tag = SessionDigest(record.digest).tag();
-                    let laid = laid.map_err(|detail| RecordError(format!("session {tag}: {detail}")))?;
+                    let laid = laid.map_err(|detail| about(record.digest, &detail))?;
                     laid.map_or(Ok(()), |record| self.session(&record))
                 }
             },
             Item::Events(record) => {
                 self.end_sessions()?;
-                if replay.has_ended(&record.digest) { Ok(()) } else { (self.each)(item) }
+                match &mut self.logs {
+                    _ if replay.has_ended(&record.digest) => Ok(()),
+                    Some(logs) if replay.changes_log(&record.digest) => {
+                        let part = part(record, |at| at).map_err(|detail| about(record.digest, &detail))?;
+                        logs.add(record.digest, part, self.records)
+                    }
+                    _ => (self.each)(item),
+                }
             }
             Item::Tombstone(record) => {
-                self.end_sessions()?;
+                self.end_logs()?;
                 // An end that was journaled comes with the journal's own.
                 let later = replay.outlives(record) || replay.has_ended(&record.digest);
                 if later { Ok(()) } else { (self.each)(item) }
@@ -52,8 +68,8 @@ impl<'c, F: FnMut(Item<'_>) -> Result<(), RecordError>> Over<'c, F> {
     }
 
     /// Hands on what the journals hold beside.
-    pub(super) fn finish(mut self) -> Result<(), RecordError> {
-        self.end_sessions()?;
+    pub(crate) fn finish(mut self) -> Result<(), RecordError> {
+        self.end_logs()?;
         last_of_each(self.replay).into_iter().try_for_each(|record| (self.each)(Item::Tombstone(record)))
     }
 
@@ -66,9 +82,24 @@ impl<'c, F: FnMut(Item<'_>) -> Result<(), RecordError>> Over<'c, F> {
         replay.others().try_for_each(|record| self.session(&record.map_err(RecordError)?))
     }
 
-    fn session(&mut self, record: &SessionRecord) -> Result<(), RecordError> {
-        (self.each)(Item::Session(&record.borrowed()))
+    fn session(&mut self, laid: &Laid<'_>) -> Result<(), RecordError> {
+        let record = laid.borrowed();
+        if self.replay.changes_log(&record.digest) {
+            self.changed.insert(record.digest);
+        }
+        (self.each)(Item::Session(&record))
     }
+
+    fn end_logs(&mut self) -> Result<(), RecordError> {
+        self.end_sessions()?;
+        let Some(mut logs) = self.logs.take() else { return Ok(()) };
+        logs.lay_over(|at| at)?;
+        logs.hand_on(|digest| self.changed.contains(digest), &mut self.each)
+    }
+}
+
+fn about(digest: [u8; 32], detail: &str) -> RecordError {
+    RecordError(format!("session {}: {detail}", SessionDigest(digest).tag()))
 }
 
 /// Of ends under one digest the last, in the order in which they were written.

@@ -1,7 +1,9 @@
 //! Files and texts that are almost right: what is wrong with them lies behind what is checked first.
 
+use super::journals::shaken;
 use super::random::Random;
 use super::sums::mend;
+use crate::snapshot::JOURNAL_MAGIC as MAGIC;
 
 /// What readers look for, or trip over.
 const WORDS: [&[u8]; 18] = [
@@ -29,6 +31,7 @@ const NUMBERS: [u64; 9] = [0, 1, 0x7f, 0xff, 0xffff, 0x7fff_ffff, 0xffff_ffff, 1
 /// Spoils something that is right, here and there; of files, mostly with checksums and counts made right again.
 pub fn mutate(right: &[u8], random: &mut Random) -> Vec<u8> {
     let mut bytes = match right.first() {
+        _ if right.starts_with(&MAGIC) => shaken(right, random),
         Some(0x89) => records(right, random),
         Some(b'{') if right.starts_with(b"{\"header\"") => lines(right, random),
         _ => right.to_vec(),
@@ -44,7 +47,7 @@ pub fn mutate(right: &[u8], random: &mut Random) -> Vec<u8> {
 }
 
 /// Spoils bytes in one place.
-fn spoil(bytes: &mut Vec<u8>, random: &mut Random) {
+pub(super) fn spoil(bytes: &mut Vec<u8>, random: &mut Random) {
     let (mut start, mut end) = (random.place(bytes.len()), random.place(bytes.len()));
     if start > end {
         (start, end) = (end, start);
@@ -107,7 +110,12 @@ fn records(right: &[u8], random: &mut Random) -> Vec<u8> {
     }
     shuffle(&mut parts, random);
     let count = |tag| parts.iter().filter(|part| part.first() == Some(&tag)).count() as u64;
-    let counts = [count(1), count(2)];
+    // A trailer counts sessions, from version 2 on event logs, and tombstones.
+    let counts: &[u64] = match parts.last().map_or(0, Vec::len) {
+        25 => &[count(1), count(2)],
+        33 => &[count(1), count(4), count(2)],
+        _ => &[],
+    };
     let mut bytes = right[..right.len().min(16)].to_vec();
     let last = parts.len().saturating_sub(1);
     let mut block = Vec::new();
@@ -116,11 +124,9 @@ fn records(right: &[u8], random: &mut Random) -> Vec<u8> {
             let length = (part.len() - 5) as u32;
             part[1..5].copy_from_slice(&length.to_le_bytes());
         }
-        if place == last && part.len() == 25 {
-            part[5..13].copy_from_slice(&counts[0].to_le_bytes());
-            part[13..21].copy_from_slice(&counts[1].to_le_bytes());
-        }
         if place == last {
+            let told = counts.iter().flat_map(|count| count.to_le_bytes());
+            part.iter_mut().skip(5).zip(told).for_each(|(place, byte)| *place = byte);
             close(&mut bytes, &mut block);
         }
         block.extend(part);
@@ -145,11 +151,16 @@ fn lines(right: &[u8], random: &mut Random) -> Vec<u8> {
     let mut lines: Vec<_> = right.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
     lines.pop();
     shuffle(&mut lines, random);
-    let middle = lines.iter().position(|line| line.starts_with(b"],\"tombstones\"")).unwrap_or(1);
-    let (sessions, tombstones) = (middle.saturating_sub(1), lines.len().saturating_sub(middle + 2));
+    let section = |name: &[u8]| lines.iter().position(|line| line.starts_with(name));
+    let middle = section(b"],\"tombstones\"").unwrap_or(1);
+    let (sessions, events) = match section(b"],\"events\"") {
+        Some(events) => (events.saturating_sub(1), format!("\"events\":{},", middle.saturating_sub(events + 1))),
+        None => (middle.saturating_sub(1), String::new()),
+    };
+    let tombstones = lines.len().saturating_sub(middle + 2);
     if let Some(last) = lines.last_mut() {
         let counts = format!(
-            "],\"trailer\":{{\"sessions\":{sessions},\"tombstones\":{tombstones},\"checksum\":\"crc32c:00000000\"}}}}"
+            "],\"trailer\":{{\"sessions\":{sessions},{events}\"tombstones\":{tombstones},\"checksum\":\"crc32c:00000000\"}}}}"
         );
         *last = counts.into_bytes();
     }
@@ -162,7 +173,7 @@ fn word_of(random: &mut Random) -> impl Iterator<Item = u8> + use<> {
     WORDS[random.place(WORDS.len() - 1)].iter().copied()
 }
 
-fn word(bytes: &[u8], at: usize) -> Option<usize> {
+pub(super) fn word(bytes: &[u8], at: usize) -> Option<usize> {
     let word = bytes.get(at..at + 4)?.try_into().ok()?;
     Some(u32::from_le_bytes(word) as usize)
 }

@@ -1,8 +1,15 @@
 //! Checksums of files made right again, whatever else is wrong: what lies behind them is reached so.
 
-/// Makes the checksums right of a file in either format, as far as it can be followed.
+use super::journals;
+use crate::snapshot::JOURNAL_MAGIC;
+
+/// Makes the checksums right of a file in either format, or of journals one after the other, as far as they can be followed.
 pub fn mend(bytes: &mut [u8]) {
-    if bytes.first() == Some(&b'{') { json(bytes) } else { binary(bytes) }
+    match bytes.first() {
+        Some(b'{') => json(bytes),
+        _ if bytes.starts_with(&JOURNAL_MAGIC) => journals::mend(bytes),
+        _ => binary(bytes),
+    }
 }
 
 fn binary(bytes: &mut [u8]) {
@@ -17,8 +24,8 @@ fn binary(bytes: &mut [u8]) {
         if length == 0 || end > bytes.len() {
             return;
         }
-        // A trailer: tag, length, two counts, then the checksum of all that comes before its block.
-        if bytes[start] == 3 && length == 25 {
+        // A trailer: tag, length, two counts or three, then the checksum of all that comes before its block.
+        if bytes[start] == 3 && matches!(length, 25 | 33) {
             put(bytes, end - 4, sum(&bytes[..at]));
         }
         put(bytes, at + 4, sum(&bytes[start..end]));
@@ -49,15 +56,28 @@ fn put(bytes: &mut [u8], at: usize, sum: [u8; 4]) {
 
 #[test]
 fn a_file_whose_sums_were_spoilt_is_as_it_was() {
-    let files =
-        [&include_bytes!("../../snapshots/golden/v1.bin")[..], include_bytes!("../../snapshots/golden/v1.json")];
-    for (golden, from_end) in files.into_iter().zip([2, 5]) {
+    // Each with the places of its checksums, as far as they are at its start.
+    let files: [(&str, &[usize]); 5] = [
+        ("v1.bin", &[13, 16 + 5, 16 + 9]),
+        ("v2.bin", &[13, 16 + 5, 16 + 9]),
+        ("v1.json", &[]),
+        ("v2.json", &[]),
+        ("journal-v1.log", &[13, 21, 512 + 25, 512 + 29]),
+    ];
+    for (name, places) in files {
+        let golden = std::fs::read(format!("{}/snapshots/golden/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let last = match name.rsplit_once('.').unwrap().1 {
+            "bin" => Some(golden.len() - 2),
+            "json" => Some(golden.len() - 5),
+            _ => None,
+        };
         let mut bytes = golden.to_vec();
         mend(&mut bytes);
         assert_eq!(bytes, golden);
-        let at = bytes.len() - from_end;
-        bytes[at] ^= 1;
-        mend(&mut bytes);
-        assert_eq!(bytes, golden);
+        for place in places.iter().copied().chain(last) {
+            bytes[place] ^= 1;
+            mend(&mut bytes);
+            assert_eq!(bytes, golden);
+        }
     }
 }

@@ -6,15 +6,33 @@ use super::proving::{Verdict, caught, holds, quiet_panics, silently};
 use super::random::Random;
 use crate::fuzzing::{self, mutate};
 
-const BINARY: &[u8] = include_bytes!("../../snapshots/golden/v1.bin");
-const READABLE: &[u8] = include_bytes!("../../snapshots/golden/v1.json");
+/// A golden file.
+fn golden(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/snapshots/golden/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
 
-/// Texts that are right: ids of all kinds, kinds, a cursor, values.
-const TEXTS: [&str; 8] = [
+fn binary() -> Vec<Vec<u8>> {
+    ["v1.bin", "v2.bin"].map(golden).to_vec()
+}
+
+fn readable() -> Vec<Vec<u8>> {
+    ["v1.json", "v2.json"].map(golden).to_vec()
+}
+
+/// A journal, one whose last write was cut short, and a chain of two.
+fn journals() -> Vec<Vec<u8>> {
+    let [whole, torn, next] = ["journal-v1.log", "journal-torn-v1.log", "journal-next-v1.log"].map(golden);
+    let chain = [whole.clone(), next].concat();
+    vec![whole, torn, chain.clone(), chain]
+}
+
+/// Texts that are right: ids of all kinds, kinds, a cursor, the id of an event, values.
+const TEXTS: [&str; 9] = [
     "cart_0123456789abcdefghjkmnpqrstvwx",
     "cart_0123",
     "a-kind",
     "0000018bcfe5680000000000000000000000000000000001",
+    "1f-0a0b0c0d-000102030405060708090a0b0c0d0e0f",
     "{\"a\":[1,-0.5e3,\"\\u00e9\\n\",{\"b\":null}],\"c\":true}",
     "[[[[[[[[[[[[1]]]]]]]]]]]]",
     "123456789012345678901234567890.5",
@@ -59,17 +77,19 @@ fn patch(bytes: &[u8]) -> Result<(), String> {
     fuzzing::patch(&String::from_utf8_lossy(bytes))
 }
 
-/// The entries of the golden file's sessions, and an empty buffer.
+/// The entries of the golden files' sessions, an empty buffer among them.
 fn packed() -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     let options = crate::snapshot::ReadOptions { entries: crate::snapshot::entries_codec(), accept_edited: false };
-    crate::snapshot::read(&mut &*BINARY, &options, &mut |item| {
-        if let crate::snapshot::Item::Session(record) = item {
-            all.push(record.entries.to_vec());
-        }
-        Ok(())
-    })
-    .unwrap();
+    for file in binary() {
+        crate::snapshot::read(&mut &*file, &options, &mut |item| {
+            if let crate::snapshot::Item::Session(record) = item {
+                all.push(record.entries.to_vec());
+            }
+            Ok(())
+        })
+        .unwrap();
+    }
     all
 }
 
@@ -79,17 +99,23 @@ fn all(texts: &[&str]) -> Vec<Vec<u8>> {
 
 #[test]
 fn files_in_the_binary_format() {
-    holds(|seed| fed(seed, |bytes| fuzzing::file(bytes, false), &[BINARY.to_vec()], 400_000));
+    holds(|seed| fed(seed, |bytes| fuzzing::file(bytes, false), &binary(), 1_000_000));
 }
 
 #[test]
 fn files_in_the_readable_format() {
-    holds(|seed| fed(seed, |bytes| fuzzing::file(bytes, false), &[READABLE.to_vec()], 200_000));
+    holds(|seed| fed(seed, |bytes| fuzzing::file(bytes, false), &readable(), 500_000));
 }
 
 #[test]
 fn files_that_were_edited() {
-    holds(|seed| fed(seed, |bytes| fuzzing::file(bytes, true), &[READABLE.to_vec(), BINARY.to_vec()], 200_000));
+    let right = [readable(), binary()].concat();
+    holds(|seed| fed(seed, |bytes| fuzzing::file(bytes, true), &right, 500_000));
+}
+
+#[test]
+fn journals_and_chains_of_them() {
+    holds(|seed| fed(seed, |bytes| fuzzing::journals(bytes), &journals(), 1_000_000));
 }
 
 #[test]
@@ -104,7 +130,7 @@ fn texts() {
 
 #[test]
 fn patches() {
-    holds(|seed| fed(seed, patch, &all(&PATCHES), 300_000));
+    holds(|seed| fed(seed, patch, &all(&PATCHES), 1_000_000));
 }
 
 #[test]
@@ -116,5 +142,18 @@ fn a_reader_that_believes_a_length_is_caught() {
         let name = u64::from_le_bytes(payload[21..29].try_into().unwrap()) as usize;
         payload[29..29 + name].first().map(drop).ok_or_else(|| "empty".to_owned())
     };
-    caught(3, |seed| fed(seed, trusting, &[BINARY.to_vec()], 100_000));
+    caught(3, |seed| fed(seed, trusting, &binary(), 100_000));
+}
+
+#[test]
+fn a_reader_of_journals_that_believes_a_length_is_caught() {
+    // The first record of the first frame, as it would be read by somebody who trusts what has a checksum.
+    let trusting: Door = |bytes| {
+        let sound = bytes
+            .get(540..544)
+            .is_some_and(|sum| sum == crc32c::crc32c_append(0x5e55_1e00, &bytes[512..540]).to_le_bytes());
+        let length = bytes.get(545..549).filter(|_| sound).ok_or("short")?.try_into().map(u32::from_le_bytes).unwrap();
+        bytes[549..549 + length as usize].first().map(drop).ok_or_else(|| "empty".to_owned())
+    };
+    caught(3, |seed| fed(seed, trusting, &journals(), 100_000));
 }

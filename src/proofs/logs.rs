@@ -123,10 +123,9 @@ fn proof(seed: u64, lives: u64, bugs: &[Bug]) -> Verdict {
         let (mut random, place) = (Random(seed), folder());
         let (mut logs, mut ids) = (BTreeMap::<String, Log>::new(), HashSet::new());
         let (mut made, mut closed, mut snapshots) = (0_u64, 0_u64, 0_u64);
-        // The same in every life: one that is started with lower caps may trim more than these ask for at the end, since it
-        // never reads more of a log than it may keep.
-        let caps = Caps([4, 12, 40][random.below(3) as usize], 1_024 << (2 * random.below(2)));
         for life in 0..lives {
+            // Others in each life: what lower ones trim at a start is what they ask for once all was read, and no more.
+            let caps = Caps([4, 12, 40][random.below(3) as usize], 1_024 << (2 * random.below(2)));
             let durability = if random.below(2) == 0 { Durability::Commit } else { Durability::JOURNAL };
             let running = start(place.path(), durability, caps, bugs).await;
             let mut sessions = Vec::new();

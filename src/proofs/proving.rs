@@ -66,7 +66,8 @@ pub(super) fn holds(proof: impl Fn(u64) -> Verdict) {
         }
         runs += 1;
         if minutes.is_none_or(|minutes| started.elapsed() > Duration::from_secs(minutes * 60)) {
-            println!("{runs} runs in {:?}", started.elapsed());
+            let (seconds, last) = (started.elapsed().as_secs_f64(), seed);
+            println!("{runs} runs, seeds {first}..={last}, {seconds:.1} s, {:.2} runs a second", runs as f64 / seconds);
             return;
         }
     }

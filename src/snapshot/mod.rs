@@ -39,15 +39,19 @@ mod writer;
 
 pub(crate) use error::{FileError, FolderError, RecordError, RestoreError, WriteError};
 pub(crate) use export::write_new;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use folder::JournalFile;
 pub(crate) use folder::{BeginError, Folder, Found, GenerationFile, generations, is_journal_name, journals};
 pub(crate) use journal::{
-    Chain, Cut, DeltaRecord, Frame, GrowthRecord, JournalItem, JournalRead, JournalWriter, LogChange,
+    Chain, Cut, DeltaRecord, Frame, GrowthRecord, JournalItem, JournalRead, JournalWriter, Laid, LogChange,
     MAGIC as JOURNAL_MAGIC, Replay, Rest, TouchRecord, TrimRecord, VERSION as JOURNAL_VERSION, chain, is_blank,
     read_journal,
 };
-pub(crate) use layer::{FileLayer, StdLayer};
 #[cfg(test)]
-pub(crate) use layer::{LayerFile, Listed, ListedKind, Lock};
+pub(crate) use layer::ListedKind;
+pub(crate) use layer::{FileLayer, StdLayer};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use layer::{LayerFile, Listed, Lock};
 pub(crate) use reader::{Item, ReadOptions, header, lanes, read, read_on_all_cores, verify};
 pub(crate) use record::{
     AppliedRecord, EndRecord, EventRecord, EventsRecord, EventsRef, OwnerRecord, Role, SessionRecord, SessionRef,

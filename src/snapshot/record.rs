@@ -9,6 +9,7 @@ mod borrow;
 mod bytes;
 mod entries;
 pub(in crate::snapshot) mod hash;
+pub(in crate::snapshot) mod list;
 mod packed;
 mod rules;
 mod text;

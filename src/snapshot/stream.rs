@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 /// Small: what is longer, as a block is, is read past it and not copied twice.
 const BUFFER_BYTES: usize = 16 << 10;
 /// The most memory that one piece keeps for the next.
-const KEPT_BYTES: usize = 1 << 20;
+pub(super) const KEPT_BYTES: usize = 1 << 20;
 
 /// Where a file is written to.
 pub(super) struct Sink<'a> {

@@ -6,6 +6,7 @@ mod faults;
 mod fixture;
 mod folder;
 mod golden;
+mod golden_journals;
 #[cfg(unix)]
 mod guard;
 mod journal;

@@ -1,6 +1,7 @@
 //! The entries of one revision: packed while they are few bytes, mapped above or where a value is large.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use super::changes::Changes;
 use super::lifetime::Expiry;
 use super::mapped::Mapped;
 use super::overlay::Overlay;
-use super::packed::{self, Amend, Edit, Packed, PackedError};
+use super::packed::{self, Amend, Edit, Foreign, Packed, PackedError};
 use super::value::Json;
 use crate::error::Revision;
 use crate::time::Timestamp;
@@ -269,16 +270,21 @@ impl Entries {
         }
     }
 
+    /// The packed layout of entries that are sorted by key, each there once, without building them.
+    pub(crate) fn pack(sorted: &BTreeMap<Box<str>, NewEntry>) -> Vec<u8> {
+        packed::encode(|| sorted.iter().map(|(key, new)| new.at(key)))
+    }
+
     /// Reads the packed layout, checking all of it.
     pub(crate) fn from_packed(bytes: impl AsRef<[u8]>) -> Result<Self, PackedError> {
-        let packed = Packed::checked(bytes.as_ref())?;
-        let payload = packed.payload_bytes();
+        let foreign = Foreign::checked(bytes.as_ref())?;
+        let payload = foreign.payload_bytes();
         // Few sessions have the bytes for a large value, so few are looked through for one.
-        let large = || packed.iter_from(Bound::Unbounded).any(|entry| is_large(entry.value));
-        Ok(Self(if weight(packed.len(), payload) > PACKED_UP_TO || (payload > LARGE_VALUE as u64 && large()) {
-            Inner::Mapped(Arc::new(Mapped::of(packed.iter_from(Bound::Unbounded))))
+        let large = || foreign.iter().any(|entry| is_large(entry.value));
+        Ok(Self(if weight(foreign.len(), payload) > PACKED_UP_TO || (payload > LARGE_VALUE as u64 && large()) {
+            Inner::Mapped(Arc::new(Mapped::of(foreign.iter())))
         } else {
-            Inner::Packed(packed)
+            Inner::Packed(foreign.packed())
         }))
     }
 

@@ -50,13 +50,38 @@ const SLIDING: u8 = 2;
 #[derive(Clone)]
 pub(super) struct Packed(Box<[u8]>);
 
-impl Packed {
-    /// Takes a buffer from outside after checking every promise of the layout.
-    pub(super) fn checked(bytes: &[u8]) -> Result<Self, PackedError> {
+/// A buffer from outside that has been checked, where it lies.
+pub(super) struct Foreign<'a> {
+    bytes: &'a [u8],
+    header: Header,
+}
+
+impl<'a> Foreign<'a> {
+    /// Takes it after checking every promise of the layout.
+    pub(super) fn checked(bytes: &'a [u8]) -> Result<Self, PackedError> {
         check::validate(bytes)?;
-        Ok(Self(bytes.into()))
+        Ok(Self { bytes, header: Header::read(bytes).unwrap_or_default() })
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.header.count
+    }
+
+    pub(super) fn payload_bytes(&self) -> u64 {
+        self.bytes.len().saturating_sub(self.header.keys_at()) as u64
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = EntryRef<'a>> + use<'_, 'a> {
+        (0..self.header.count).map_while(|index| self.header.entry(self.bytes, index))
+    }
+
+    /// A copy of it.
+    pub(super) fn packed(&self) -> Packed {
+        Packed(self.bytes.into())
+    }
+}
+
+impl Packed {
     /// Writes entries that are sorted by key; `entries` is called once for each pass over them.
     pub(super) fn of<'a, I: Iterator<Item = EntryRef<'a>>>(entries: impl Fn() -> I) -> Self {
         Self(encode(entries).into())

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sessile::files::{self, FileError, JournalRest, Newest, Options};
-use sessile::{Durability, Format, Json, KeyRing, NewSession, Principal, SessionService};
+use sessile::{Durability, EventId, Format, Json, KeyRing, NewSession, Principal, Session, SessionService, StartError};
 
 /// So short that a test can wait for it.
 const FLUSHED: Duration = Duration::from_millis(5);
@@ -36,6 +36,10 @@ fn alice() -> Principal {
     Principal::new("https://id.example", "alice")
 }
 
+async fn append(session: &Session, stream: &str, number: u64) -> EventId {
+    session.events().append(stream, &Json::of(&number).unwrap()).await.unwrap()
+}
+
 /// Sessions of every sort and size; with `snapshot` in between, what came after stands in the journal alone.
 async fn lived_in(folder: &Path, keys: &str, snapshot: bool) {
     let service = start(folder, keys).await;
@@ -50,8 +54,9 @@ async fn lived_in(folder: &Path, keys: &str, snapshot: bool) {
     }
     let read = owner.create(NewSession::default().name("read")).await.unwrap();
     let closed = owner.create(NewSession::default().name("closed")).await.unwrap();
-    closed.events().append("stream", &Json::parse("{\"n\":1}").unwrap()).await.unwrap();
-    read.events().append("stream", &Json::parse("{\"n\":2}").unwrap()).await.unwrap();
+    append(&closed, "stream", 1).await;
+    append(&read, "stream", 2).await;
+    append(&bucket, "stream", 3).await;
     if snapshot {
         service.snapshot().await.unwrap();
     }
@@ -59,10 +64,17 @@ async fn lived_in(folder: &Path, keys: &str, snapshot: bool) {
     bucket.set("theme", "light").await.unwrap();
     large.set("entry7", "changed").await.unwrap();
     large.remove("entry8").await.unwrap();
+    append(&closed, "stream", 4).await;
+    append(&read, "other", 5).await;
+    let last = append(&read, "stream", 6).await;
+    assert_eq!(read.events().trim_before("stream", &last).await.unwrap(), 1);
+    append(&large, "stream", 7).await;
     closed.close().await.unwrap();
     bob.bucket().await.unwrap().close().await.unwrap();
     bob.bucket().await.unwrap().set("fresh", "life").await.unwrap();
-    owner.create(NewSession::default().name("later")).await.unwrap().set("n", &1).await.unwrap();
+    let later = owner.create(NewSession::default().name("later")).await.unwrap();
+    later.set("n", &1).await.unwrap();
+    append(&later, "stream", 8).await;
     let brief = owner.create(NewSession::default()).await.unwrap();
     brief.close().await.unwrap();
     read.touch().unwrap();
@@ -76,11 +88,11 @@ fn journals(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The lines of a JSON document that stand for sessions and for ends.
+/// The lines of a JSON document that stand for sessions, for what is in event logs, and for ends.
 fn lines(text: &str) -> BTreeSet<String> {
     let document: Value = serde_json::from_str(text).unwrap();
     let of = |name: &str| document[name].as_array().into_iter().flatten().map(Value::to_string).collect::<Vec<_>>();
-    of("sessions").into_iter().chain(of("tombstones")).collect()
+    ["sessions", "events", "tombstones"].into_iter().flat_map(of).collect()
 }
 
 fn written(newest: &Newest, keys: &str) -> String {
@@ -114,7 +126,8 @@ async fn of_a_folder_that_is_found_what_a_start_restores() {
         assert_eq!((converted.read.sessions, converted.read.tombstones), (5, 3), "{keys} {snapshot}");
         let copy = files::verify(to.join("out.bin"), Options::default()).unwrap();
         assert_eq!((copy.sessions, copy.tombstones, copy.ended, copy.refused), (5, 3, 0, 0));
-        assert_eq!(copy.events, if snapshot { 1 } else { 0 }, "events of what has ended are not in it");
+        assert_eq!(copy.events, 5, "neither those of what has ended nor those that were trimmed are in it");
+        assert!(text.contains("\"payload\":7") && !text.contains("\"payload\":4"));
         assert!(copy.header.written_at >= files::journal(&newest.journals[0], reading(keys)).unwrap().written_at);
         let started = restored(folder.path(), keys).await;
         assert_eq!(lines(&text), lines(&started), "{keys} {snapshot}");
@@ -133,6 +146,7 @@ async fn a_journal_tells_what_it_holds() {
         assert_eq!(held.next_frame, held.first_frame + held.frames);
         assert_eq!(held.sealed_under.is_some(), !keys.is_empty());
         assert!(held.records.sessions > 0 && held.records.changes > 0 && held.records.last_uses > 0);
+        assert!(held.records.events > 0);
         assert_eq!((held.records.ends, held.release.as_str()), (3, env!("CARGO_PKG_VERSION")));
         assert_eq!(held.bytes, fs::metadata(&path).unwrap().len());
         assert!(held.used < held.bytes && held.written_at >= held.begun_at);
@@ -214,6 +228,35 @@ async fn journals_without_their_snapshot_are_no_state() {
     fs::remove_file(&path).unwrap();
     let error = files::newest(folder.path(), Options::default()).unwrap_err();
     assert!(matches!(error, FileError::JournalAlone { .. }) && error.is_refusal(), "{error}");
+}
+
+#[tokio::test]
+async fn a_journal_of_version_1_is_looked_into_and_a_newer_one_is_refused_everywhere_and_left_as_it_is() {
+    let golden = format!("{}/snapshots/golden/journal-v1.log", env!("CARGO_MANIFEST_DIR"));
+    let held = files::journal(&golden, Options::default()).unwrap();
+    assert_eq!((held.version, held.frames, held.first_frame, held.rest), (1, 3, 7, JournalRest::Clean));
+    let records = held.records;
+    let sorts = [records.sessions, records.changes, records.events, records.last_uses, records.ends];
+    assert_eq!(sorts, [2, 1, 3, 2, 5]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal-00000000000000000000-000000.log");
+    let mut newer = fs::read(golden).unwrap();
+    newer[8] = 2;
+    let sum = super::crc32c(&newer[..12]);
+    newer[12..16].copy_from_slice(&sum.to_le_bytes());
+    fs::write(&path, &newer).unwrap();
+    for refused in [
+        files::journal(&path, Options::default()).unwrap_err(),
+        files::newest(folder.path(), Options::default()).unwrap_err(),
+    ] {
+        assert!(matches!(refused, FileError::Newer { found: 2, supported: 1, .. }), "{refused}");
+    }
+    for durability in [Durability::Snapshot, Durability::JOURNAL, Durability::Commit] {
+        let started = SessionService::builder().snapshots(folder.path()).durability(durability).start().await;
+        assert!(matches!(started, Err(StartError::Newer { found: 2, supported: 1, .. })), "{durability:?}");
+        assert_eq!(fs::read(&path).unwrap(), newer, "{durability:?}");
+    }
+    assert_eq!(journals(folder.path()), [path]);
 }
 
 /// What was acknowledged before a look is found, and a write under way is never taken for damage.

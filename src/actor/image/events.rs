@@ -8,11 +8,12 @@ use crate::actor::events::{Events, era};
 use crate::actor::planted::Bug;
 use crate::actor::set_back::SetBack;
 use crate::actor::slot::Slot;
-use crate::config::EventLimits;
+use crate::config::{EventLimits, MAX_EVENTS, MAX_EVENTS_BYTES};
 use crate::error::IdError;
 use crate::id::SessionDigest;
 use crate::snapshot::{
-    EventRecord, EventsRecord, EventsRef, GrowthRecord, LogChange, RecordError, Replay, TrimRecord, WriteError, Writer,
+    EventRecord, EventsRecord, EventsRef, GrowthRecord, Item, LogChange, RecordError, Replay, TrimRecord, WriteError,
+    Writer,
 };
 use crate::state::{Continuity, EventEntry, EventLog, EventsPart, EventsSince, Json};
 use crate::time::Timestamp;
@@ -110,19 +111,35 @@ pub(crate) fn carried(saved_at: Timestamp, now: Timestamp) -> impl Fn(Timestamp)
     move |at| back.map_or_else(|| at.min(now), |back| back.past(at))
 }
 
-/// The logs of a file while it is read: never more of one than this service keeps.
-pub(crate) struct Logs {
+/// The logs of a file while it is read: never more of one than this service keeps, once all that is said of it is known.
+pub(crate) struct Logs<'a> {
     limits: EventLimits,
+    /// What journals say of them, to be laid over.
+    replay: Option<&'a Replay>,
     continuity: Continuity,
     /// Each with the number of its first record in the file, where that holds any of it.
     logs: HashMap<[u8; 32], (EventLog, Option<u64>)>,
     one_era: bool,
 }
 
-impl Logs {
+impl<'a> Logs<'a> {
+    /// For a service, of a file by itself.
     pub(crate) fn new(core: &Core) -> Self {
-        let (continuity, logs) = (Continuity::default(), HashMap::new());
-        Self { limits: core.config.events, continuity, logs, one_era: core.planted(Bug::OneEra) }
+        Self { one_era: core.planted(Bug::OneEra), ..Self::within(core.config.events, None) }
+    }
+
+    /// For a service, of a file that journals go on from.
+    pub(crate) fn under(core: &Core, replay: &'a Replay) -> Self {
+        Self { replay: Some(replay), ..Self::new(core) }
+    }
+
+    /// For no service: as much of each as any may keep.
+    pub(crate) fn whole(replay: &'a Replay) -> Self {
+        Self::within(EventLimits { events: MAX_EVENTS, bytes: MAX_EVENTS_BYTES }, Some(replay))
+    }
+
+    fn within(limits: EventLimits, replay: Option<&'a Replay>) -> Self {
+        Self { limits, replay, continuity: Continuity::default(), logs: HashMap::new(), one_era: false }
     }
 
     /// Takes in the next part of the file, the record of this number.
@@ -136,18 +153,17 @@ impl Logs {
         }
         if let Some((log, _)) = self.logs.get_mut(&digest) {
             log.extend(part);
-            log.settle(&self.limits);
+            // What journals trim makes room: where they change a log, the caps are met once all of it is laid over.
+            if !self.replay.is_some_and(|replay| replay.changes_log(&digest)) {
+                log.settle(&self.limits);
+            }
         }
         Ok(())
     }
 
     /// Lays over what journals say, each time as `at` has it.
-    pub(crate) fn lay_over(
-        &mut self,
-        replay: &Replay,
-        at: impl Fn(Timestamp) -> Timestamp + Copy,
-    ) -> Result<(), RecordError> {
-        for (digest, ended, changes) in replay.logs() {
+    pub(crate) fn lay_over(&mut self, at: impl Fn(Timestamp) -> Timestamp + Copy) -> Result<(), RecordError> {
+        for (digest, ended, changes) in self.replay.into_iter().flat_map(Replay::logs) {
             if ended {
                 self.logs.remove(digest);
             }
@@ -160,6 +176,9 @@ impl Logs {
                     }
                 };
                 laid.map_err(|detail| RecordError(format!("session {}: {detail}", SessionDigest(*digest).tag())))?;
+            }
+            if let Some((log, _)) = self.logs.get_mut(digest) {
+                log.settle(&self.limits);
             }
         }
         Ok(())
@@ -176,10 +195,8 @@ impl Logs {
             let era = self.era(&part).map_err(|error| error.to_string())?;
             self.logs.insert(digest, (EventLog::new(part.epoch, era), None));
         }
-        if let Some((log, _)) = self.logs.get_mut(&digest)
-            && log.apply(part)
-        {
-            log.settle(&self.limits);
+        if let Some((log, _)) = self.logs.get_mut(&digest) {
+            log.apply(part);
         }
         Ok(())
     }
@@ -203,6 +220,20 @@ impl Logs {
     pub(crate) fn stray(&self, is_there: impl Fn(&SessionDigest) -> bool) -> Option<(u64, SessionDigest)> {
         let stray = self.logs.iter().filter_map(|(digest, (_, index))| Some(((*index)?, SessionDigest(*digest))));
         stray.filter(|(_, digest)| !is_there(digest)).min_by_key(|(index, _)| *index)
+    }
+
+    /// Hands on the logs in parts, as files hold them: those of the file, and those of these sessions.
+    pub(crate) fn hand_on(
+        self,
+        is_there: impl Fn(&[u8; 32]) -> bool,
+        each: &mut dyn FnMut(Item<'_>) -> Result<(), RecordError>,
+    ) -> Result<(), RecordError> {
+        let mut logs: Vec<_> = self.logs.into_iter().collect();
+        logs.retain(|(digest, (_, index))| index.is_some() || is_there(digest));
+        logs.sort_by_key(|(digest, _)| *digest);
+        logs.iter().try_for_each(|(digest, (log, _))| {
+            in_parts(SessionDigest(*digest), &log.since(0), |part, _| each(Item::Events(&part)))
+        })
     }
 
     /// The log of a session, if it has one.

@@ -17,18 +17,36 @@ pub(crate) struct Replay {
 /// What was journaled of one session since the end of an earlier one under the same digest, if there was such an end.
 ///
 /// A revision tells which of two states is the later one; times do not, since a wall clock may have been set back in between.
+/// Of most there is little: what may be large stands elsewhere.
 #[derive(Default)]
 pub(crate) struct Latest {
-    whole: Option<SessionRecord>,
+    whole: Option<Box<SessionRecord>>,
     /// After it, or after what the snapshot holds.
     deltas: Vec<DeltaRecord>,
-    touch: Option<TouchRecord>,
+    touch: Option<Box<TouchRecord>>,
     /// What became of its event log, in the order in which it was written.
     log: Vec<LogChange>,
     /// Whether there was an end: what the snapshot holds is of that earlier life.
     ended: bool,
     /// Whether the snapshot holds the session too.
     met: AtomicBool,
+}
+
+/// A session as the journal leaves it.
+pub(crate) enum Laid<'a> {
+    /// As it stands somewhere, in the journal or before it, but for its last use.
+    AsIs(SessionRef<'a>),
+    /// With changes laid over.
+    Changed(SessionRecord),
+}
+
+impl Laid<'_> {
+    pub(crate) fn borrowed(&self) -> SessionRef<'_> {
+        match self {
+            Self::AsIs(record) => record.borrowed(),
+            Self::Changed(record) => record.borrowed(),
+        }
+    }
 }
 
 /// A change of an event log.
@@ -86,8 +104,13 @@ impl Replay {
         self.sessions.get(digest).is_some_and(|latest| latest.ended)
     }
 
+    /// Whether anything became of the event log of a session, beside what an end took away.
+    pub(crate) fn changes_log(&self, digest: &[u8; 32]) -> bool {
+        self.sessions.get(digest).is_some_and(|latest| !latest.log.is_empty())
+    }
+
     /// A session of the snapshot as the journal leaves it, where that says anything of it; nothing where it had ended.
-    pub(crate) fn over(&self, record: &SessionRef<'_>) -> Option<Result<Option<SessionRecord>, String>> {
+    pub(crate) fn over<'a>(&'a self, record: &'a SessionRef<'_>) -> Option<Result<Option<Laid<'a>>, String>> {
         let latest = self.sessions.get(&record.digest)?;
         latest.met.store(true, Ordering::Relaxed);
         Some(latest.over(Some(record)))
@@ -101,7 +124,7 @@ impl Replay {
     }
 
     /// The sessions that the journal alone holds.
-    pub(crate) fn others(&self) -> impl Iterator<Item = Result<SessionRecord, String>> {
+    pub(crate) fn others(&self) -> impl Iterator<Item = Result<Laid<'_>, String>> {
         let alone = self.sessions.values().filter(|latest| !latest.met.load(Ordering::Relaxed));
         alone.filter_map(|latest| latest.over(None).transpose())
     }
@@ -114,7 +137,7 @@ impl Latest {
         }
         self.deltas.retain(|delta| delta.session.revision > record.revision);
         self.touch.take_if(|touch| touch.last_active_at <= record.last_active_at);
-        self.whole = Some(record.owned());
+        self.whole = Some(Box::new(record.owned()));
     }
 
     fn delta(&mut self, delta: &DeltaRecord<&str, &[u8]>) {
@@ -128,35 +151,50 @@ impl Latest {
 
     fn touch(&mut self, record: &TouchRecord<&str>) {
         let newer = |known: &TouchRecord| known.last_active_at <= record.last_active_at;
-        if self.touch.as_ref().is_none_or(newer) {
+        if self.touch.as_deref().is_none_or(newer) {
             let sliding = record.sliding.iter();
             let sliding = sliding.map(|used| SlidingRecord { key: used.key.to_owned(), last_used: used.last_used });
             let (digest, last_active_at) = (record.digest, record.last_active_at);
-            self.touch = Some(TouchRecord { digest, last_active_at, sliding: sliding.collect() });
+            self.touch = Some(Box::new(TouchRecord { digest, last_active_at, sliding: sliding.collect() }));
         }
     }
 
     /// The session as it stands at the end of the journal, if it lives.
-    fn over(&self, held: Option<&SessionRef<'_>>) -> Result<Option<SessionRecord>, String> {
+    fn over<'a>(&'a self, held: Option<&'a SessionRef<'_>>) -> Result<Option<Laid<'a>>, String> {
         let held = held.filter(|_| !self.ended);
         let later = |whole: &&SessionRecord| held.is_none_or(|held| held.revision <= whole.revision);
-        let whole = self.whole.as_ref().filter(later);
-        let Some(start) = whole.cloned().or_else(|| held.map(SessionRef::owned)) else {
+        let whole = self.whole.as_deref().filter(later);
+        let Some(start) = whole.map(SessionRecord::borrowed).or_else(|| held.map(SessionRef::borrowed)) else {
             return if self.deltas.is_empty() {
                 Ok(None)
             } else {
                 Err("a change stands without its session".to_owned())
             };
         };
-        let mut record = lay_over(start, &self.deltas)?;
-        if let Some(touch) = &self.touch
-            && touch.last_active_at >= record.last_active_at
-        {
-            record.last_active_at = touch.last_active_at;
-            if !touch.sliding.is_empty() {
-                record.sliding.clone_from(&touch.sliding);
+        let is_later = |at: u64| self.touch.as_deref().filter(|touch| touch.last_active_at >= at);
+        // A session may be large: what is not changed is not copied.
+        Ok(Some(match lay_over(&start, &self.deltas)? {
+            Some(mut record) => {
+                if let Some(touch) = is_later(record.last_active_at) {
+                    record.last_active_at = touch.last_active_at;
+                    if !touch.sliding.is_empty() {
+                        record.sliding.clone_from(&touch.sliding);
+                    }
+                }
+                Laid::Changed(record)
             }
-        }
-        Ok(Some(record))
+            None => {
+                let mut record = start;
+                if let Some(touch) = is_later(record.last_active_at) {
+                    record.last_active_at = touch.last_active_at;
+                    if !touch.sliding.is_empty() {
+                        let used = touch.sliding.iter();
+                        let used = used.map(|of| SlidingRecord { key: of.key.as_str(), last_used: of.last_used });
+                        record.sliding = used.collect();
+                    }
+                }
+                Laid::AsIs(record)
+            }
+        }))
     }
 }

@@ -35,7 +35,7 @@ mod writer;
 pub(crate) use chain::{Chain, Cut, chain, is_blank};
 pub(crate) use frame::Frame;
 pub(crate) use header::JournalHeader;
-pub(crate) use latest::{LogChange, Replay};
+pub(crate) use latest::{Laid, LogChange, Replay};
 #[cfg(test)]
 pub(in crate::snapshot) use reader::read;
 pub(crate) use reader::{Read as JournalRead, Rest, read as read_journal};

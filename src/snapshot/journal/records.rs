@@ -3,6 +3,7 @@
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
+use crate::snapshot::record::list::{MOST_ENTRIES, at_most};
 use crate::snapshot::record::{
     EventsRecord, MAX_REVISION, MAX_STAMP, MAX_TEXT, SessionRecord, SessionRef, SlidingRecord, Text, TombstoneRecord,
     check, hash,
@@ -19,12 +20,14 @@ pub(crate) struct DeltaRecord<S: Text = String, B: AsRef<[u8]> = Vec<u8>> {
     /// The session as it is, with those of its entries that were put since.
     pub(crate) session: SessionRecord<S, B>,
     /// The keys that were removed, sorted.
+    #[serde(deserialize_with = "at_most::<_, _, MOST_ENTRIES>")]
     pub(crate) removed: Vec<S>,
 }
 
 /// When a session was last used: the only thing that a read changes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
 #[cfg_attr(test, derive(Debug))]
+#[serde(bound(deserialize = "S: Deserialize<'de>"))]
 pub(crate) struct TouchRecord<S: Text = String> {
     /// The hash that names the session.
     #[garde(skip)]
@@ -35,6 +38,7 @@ pub(crate) struct TouchRecord<S: Text = String> {
     pub(crate) last_active_at: u64,
     /// Last uses of entries with a sliding ttl, in the order of the keys.
     #[garde(dive)]
+    #[serde(deserialize_with = "at_most::<_, _, MOST_ENTRIES>")]
     pub(crate) sliding: Vec<SlidingRecord<S>>,
 }
 

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use super::{BEFORE_EVENTS, BEFORE_TOMBSTONES, BEFORE_TRAILER, Section, head, trailer, unique};
 use crate::snapshot::reader::{Item, Scan};
 use crate::snapshot::record::{EventsView, SessionView, TombstoneView};
-use crate::snapshot::stream::{LineEnd, Source};
+use crate::snapshot::stream::{KEPT_BYTES, LineEnd, Source};
 use crate::snapshot::writer::{FileHeader, Summary};
 use crate::snapshot::{FileError, MAX_RECORD_BYTES};
 
@@ -40,8 +40,11 @@ pub(in crate::snapshot) fn scan(source: &mut Source<'_>, scan: &mut Scan<'_>) ->
         } else {
             let record = text.strip_suffix(',');
             (first, comma) = (false, record.is_some());
-            let taken = take(record.unwrap_or(text), section, header.version, lines.start, scan);
-            if let Err(error) = taken {
+            let view = View::of(record.unwrap_or(text), section, header.version);
+            lines.let_go();
+            let index = scan.next_index();
+            let view = view.map_err(|detail| FileError::Record { index, detail });
+            if let Err(error) = view.and_then(|view| view.take(lines.start, scan)) {
                 return Err(lines.settle(error));
             }
         }
@@ -57,30 +60,50 @@ fn after(section: Section, version: u32) -> Option<(Section, &'static str)> {
     }
 }
 
-fn take(text: &str, section: Section, version: u32, offset: u64, scan: &mut Scan<'_>) -> Result<(), FileError> {
-    let index = scan.next_index();
-    let unusable = |detail| FileError::Record { index, detail };
-    if section == Section::Events {
-        let record = parse::<EventsView>(text).and_then(EventsView::into_record).map_err(unusable)?;
-        return scan.take(offset, Item::Events(&record.borrowed()));
+/// A line that was understood; it holds nothing of the line itself.
+enum View {
+    Session(Box<SessionView>),
+    Events(EventsView),
+    Tombstone(TombstoneView),
+}
+
+impl View {
+    fn of(text: &str, section: Section, version: u32) -> Result<Self, String> {
+        // First for members named twice, then by type: what either takes is given back before the other.
+        unique::check(text)?;
+        Ok(match section {
+            Section::Events => Self::Events(parse(text)?),
+            Section::Tombstones => Self::Tombstone(parse(text)?),
+            Section::Sessions => {
+                let view: SessionView = parse(text)?;
+                if version == 1 && view.is_later() {
+                    return Err("version 1 remembers no keyed updates".to_owned());
+                }
+                Self::Session(Box::new(view))
+            }
+        })
     }
-    if section == Section::Tombstones {
-        let record = parse::<TombstoneView>(text).map_err(unusable)?.into();
-        return scan.take(offset, Item::Tombstone(&record));
+
+    /// Hands on the record.
+    fn take(self, offset: u64, scan: &mut Scan<'_>) -> Result<(), FileError> {
+        let index = scan.next_index();
+        let unusable = |detail| FileError::Record { index, detail };
+        match self {
+            Self::Session(view) => {
+                let record = view.into_record(scan.options.entries).map_err(unusable)?;
+                scan.take(offset, Item::Session(&record.borrowed()))
+            }
+            Self::Events(view) => {
+                let record = view.into_record().map_err(unusable)?;
+                scan.take(offset, Item::Events(&record.borrowed()))
+            }
+            Self::Tombstone(view) => scan.take(offset, Item::Tombstone(&view.into())),
+        }
     }
-    let view = parse::<SessionView>(text).map_err(unusable)?;
-    if version == 1 && view.is_later() {
-        return Err(unusable("version 1 remembers no keyed updates".to_owned()));
-    }
-    let record = view.into_record(scan.options.entries).map_err(unusable)?;
-    scan.take(offset, Item::Session(&record.borrowed()))
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    // First by type, which bounds the nesting around the values; then for members named twice inside them.
-    let view = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    unique::check(text)?;
-    Ok(view)
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
 /// The lines of a file, with what is known before each.
@@ -112,6 +135,12 @@ impl Lines<'_, '_> {
             }
             LineEnd::Cut => Err(FileError::Truncated),
         }
+    }
+
+    /// Gives back what a long line takes.
+    fn let_go(&mut self) {
+        self.line.clear();
+        self.line.shrink_to(KEPT_BYTES);
     }
 
     fn text(&self) -> Result<&str, FileError> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -16,26 +17,60 @@ pub(super) fn check(json: &str) -> Result<(), String> {
 
 /// Looks into objects and lists only and takes anything else as it stands, so that numbers of any size pass.
 fn inside(json: &str, level: usize) -> serde_json::Result<()> {
-    let walk = Walk { level };
     match json.bytes().next() {
         Some(b'{' | b'[') if level >= MOST_LEVELS => Err(Error::custom("the json is nested too deeply")),
-        Some(b'{') => serde_json::Deserializer::from_str(json).deserialize_map(walk),
-        Some(b'[') => serde_json::Deserializer::from_str(json).deserialize_seq(walk),
+        Some(b'{') => {
+            let state = RandomState::new();
+            let walk = Walk { level, state: &state };
+            let mut hashes = serde_json::Deserializer::from_str(json).deserialize_map(walk)?;
+            hashes.sort_unstable();
+            let again = hashes.iter().zip(hashes.iter().skip(1)).filter(|(one, next)| one == next);
+            let again: HashSet<u64> = again.map(|(one, _)| *one).collect();
+            if again.is_empty() {
+                return Ok(());
+            }
+            serde_json::Deserializer::from_str(json).deserialize_map(Names { again, state: &state })
+        }
+        Some(b'[') => serde_json::Deserializer::from_str(json).deserialize_seq(List { level }),
         _ => Ok(()),
     }
 }
 
-struct Walk {
-    level: usize,
+fn on(value: &RawValue, level: usize) -> Result<(), String> {
+    inside(value.get(), level + 1).map_err(|error| error.to_string())
 }
 
-impl Walk {
-    fn on(&self, value: &RawValue) -> Result<(), String> {
-        inside(value.get(), self.level + 1).map_err(|error| error.to_string())
+/// Looks into the members of an object, and gives the hashes of their names: a name itself may take several times its text,
+/// and there may be as many as there is room for in a file.
+struct Walk<'a> {
+    level: usize,
+    state: &'a RandomState,
+}
+
+impl<'de> Visitor<'de> for Walk<'_> {
+    type Value = Vec<u64>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("json")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<u64>, A::Error> {
+        let mut hashes = Vec::new();
+        while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+            on(value, self.level).map_err(Error::custom)?;
+            hashes.push(self.state.hash_one(&name));
+        }
+        Ok(hashes)
     }
 }
 
-impl<'de> Visitor<'de> for Walk {
+/// Compares the names whose hashes were met more than once.
+struct Names<'a> {
+    again: HashSet<u64>,
+    state: &'a RandomState,
+}
+
+impl<'de> Visitor<'de> for Names<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,18 +79,31 @@ impl<'de> Visitor<'de> for Walk {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut names = HashSet::new();
-        while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-            self.on(value).map_err(Error::custom)?;
-            if let Some(twice) = names.replace(name) {
+        while let Some((name, _)) = map.next_entry::<String, &RawValue>()? {
+            if self.again.contains(&self.state.hash_one(&name))
+                && let Some(twice) = names.replace(name)
+            {
                 return Err(Error::custom(format!("the member {twice:?} is named twice; keep one")));
             }
         }
         Ok(())
     }
+}
+
+struct List {
+    level: usize,
+}
+
+impl<'de> Visitor<'de> for List {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("json")
+    }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         while let Some(value) = list.next_element::<&RawValue>()? {
-            self.on(value).map_err(Error::custom)?;
+            on(value, self.level).map_err(Error::custom)?;
         }
         Ok(())
     }

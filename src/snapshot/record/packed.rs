@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use super::{EntriesCodec, EntryRecord, SessionRecord};
+use super::{EntriesCodec, EntryRecord, SessionRecord, SessionRef};
 use crate::error::Revision;
 use crate::snapshot::DeltaRecord;
 use crate::state::{Entries, Expiry, Json, NewEntry};
@@ -49,38 +49,38 @@ fn pack(records: Vec<EntryRecord>) -> Result<Vec<u8>, String> {
         }
         let value = Json::parse(record.value.get()).map_err(|error| error.to_string())?;
         let new = NewEntry { value, revision: Revision::new(record.revision), expiry };
-        if entries.insert(record.key.into_boxed_str(), Some(new)).is_some() {
+        if entries.insert(record.key.into_boxed_str(), new).is_some() {
             return Err("a key stands in it twice".to_owned());
         }
     }
-    Ok(Entries::empty().apply(entries.into_iter().collect()).to_packed())
+    Ok(Entries::pack(&entries))
 }
 
-/// A session with what changed in it since: each change lies on a revision from its base on.
+/// A session with what changed in it since: each change lies on a revision from its base on. `None` where that is nothing.
 pub(in crate::snapshot) fn lay_over(
-    mut record: SessionRecord,
+    start: &SessionRef<'_>,
     deltas: &[DeltaRecord],
-) -> Result<SessionRecord, String> {
+) -> Result<Option<SessionRecord>, String> {
     let mut entries: Option<Entries> = None;
+    let (mut revision, mut last) = (start.revision, None);
     for delta in deltas {
         let DeltaRecord { base, session, removed } = delta;
-        if session.revision <= record.revision {
+        if session.revision <= revision {
             continue;
         }
-        if record.revision < *base {
+        if revision < *base {
             return Err("a change stands without what it was made on".to_owned());
         }
         let on = match entries.take() {
             Some(entries) => entries,
-            None => Entries::from_packed(&record.entries).map_err(|error| error.to_string())?,
+            None => Entries::from_packed(start.entries).map_err(|error| error.to_string())?,
         };
         let put = Entries::from_packed(&session.entries).map_err(|error| error.to_string())?;
         let laid = on.laid_over(Revision::new(*base), &put, removed.iter().map(String::as_str));
         entries = Some(laid.map_err(|error| error.to_string())?);
-        record = SessionRecord { entries: std::mem::take(&mut record.entries), ..session.clone() };
+        (revision, last) = (session.revision, Some(session));
     }
-    if let Some(entries) = entries {
-        record.entries = entries.to_packed();
-    }
-    Ok(record)
+    let Some((session, entries)) = last.zip(entries) else { return Ok(None) };
+    let session = SessionRef { entries: &[], ..session.borrowed() }.owned();
+    Ok(Some(SessionRecord { entries: entries.to_packed(), ..session }))
 }

@@ -7,6 +7,7 @@ use garde::Validate;
 use garde::rules::length::bytes::HasBytes;
 use serde::{Deserialize, Serialize};
 
+use super::list::{MOST_ENTRIES, MOST_TAGS, at_most};
 use super::rules::{ascending, json, kind_spelling, no_credential, owned, visible};
 use super::{bytes, hash};
 use crate::config::{MAX_CUSTOM_BYTES, MAX_TAGS, MAX_TEXT_BYTES, MAX_TIMEOUT};
@@ -106,6 +107,7 @@ pub(crate) struct SessionRecord<S: Text = String, B: AsRef<[u8]> = Vec<u8>> {
     pub(crate) origin: Option<S>,
     /// Its tags.
     #[garde(length(max = MAX_TAGS as usize), inner(length(bytes, max = MAX_TEXT)))]
+    #[serde(deserialize_with = "at_most::<_, _, MOST_TAGS>")]
     pub(crate) tags: Vec<S>,
     /// Its owner's own metadata, as JSON.
     #[garde(inner(length(bytes, max = MAX_CUSTOM_BYTES as usize), custom(json)))]
@@ -119,6 +121,7 @@ pub(crate) struct SessionRecord<S: Text = String, B: AsRef<[u8]> = Vec<u8>> {
     pub(crate) entries: B,
     /// Last-use times of entries with a sliding ttl, in the order of the keys.
     #[garde(dive, custom(ascending))]
+    #[serde(deserialize_with = "at_most::<_, _, MOST_ENTRIES>")]
     pub(crate) sliding: Vec<SlidingRecord<S>>,
 }
 

@@ -5,6 +5,7 @@
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
+use super::list::{MOST_ENTRIES, MOST_EVENTS, MOST_KEYS, MOST_TAGS, at_most};
 use super::rules::{ascending, each_once, in_sequence, json, kind_spelling, no_credential, owned, visible};
 use super::v1::{self, MAX_ATTACHMENT_BYTES, MAX_REVISION, MAX_STAMP, MAX_TEXT, MAX_TIMEOUT_MICROS, Text};
 use super::v1::{OwnerRecord, Role, SlidingRecord};
@@ -61,6 +62,7 @@ pub(crate) struct SessionRecord<S: Text = String, B: AsRef<[u8]> = Vec<u8>> {
     pub(crate) origin: Option<S>,
     /// Its tags.
     #[garde(length(max = MAX_TAGS as usize), inner(length(bytes, max = MAX_TEXT)))]
+    #[serde(deserialize_with = "at_most::<_, _, MOST_TAGS>")]
     pub(crate) tags: Vec<S>,
     /// Its owner's own metadata, as JSON.
     #[garde(inner(length(bytes, max = MAX_CUSTOM_BYTES as usize), custom(json)))]
@@ -74,9 +76,11 @@ pub(crate) struct SessionRecord<S: Text = String, B: AsRef<[u8]> = Vec<u8>> {
     pub(crate) entries: B,
     /// Last-use times of entries with a sliding ttl, in the order of the keys.
     #[garde(dive, custom(ascending))]
+    #[serde(deserialize_with = "at_most::<_, _, MOST_ENTRIES>")]
     pub(crate) sliding: Vec<SlidingRecord<S>>,
     /// Keyed updates that are remembered, oldest first.
     #[garde(length(max = MAX_IDEMPOTENCY_KEYS as usize), dive, custom(each_once))]
+    #[serde(deserialize_with = "at_most::<_, _, MOST_KEYS>")]
     pub(crate) idempotency: Vec<AppliedRecord<S>>,
 }
 
@@ -104,6 +108,7 @@ pub(crate) struct AppliedRecord<S: Text = String> {
 /// of the whole log.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
 #[cfg_attr(test, derive(Debug))]
+#[serde(bound(deserialize = "S: Deserialize<'de>"))]
 pub(crate) struct EventsRecord<S: Text = String> {
     /// The hash that names the session.
     #[garde(skip)]
@@ -120,9 +125,11 @@ pub(crate) struct EventsRecord<S: Text = String> {
     pub(crate) trimmed: u64,
     /// The names of the streams that the events of this part belong to.
     #[garde(inner(length(bytes, min = 1, max = MAX_TEXT)))]
+    #[serde(deserialize_with = "at_most::<_, _, MOST_EVENTS>")]
     pub(crate) streams: Vec<S>,
     /// Its events.
     #[garde(dive, custom(in_sequence(self.next, self.streams.len())))]
+    #[serde(deserialize_with = "at_most::<_, _, MOST_EVENTS>")]
     pub(crate) events: Vec<EventRecord<S>>,
 }
 

@@ -3,18 +3,15 @@
 mod events;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::entries::{EntriesCodec, EntryRecord};
+use super::list::{MOST_ENTRIES, MOST_KEYS, MOST_TAGS, at_most};
 use super::v1::{EndRecord, OwnerRecord, Role, SlidingRecord, TombstoneRecord};
 use super::v2::{AppliedRecord, SessionRecord};
 use super::{SessionRef, check, text};
-use crate::config::{MAX_ENTRIES, MAX_TAGS};
 
 pub(in crate::snapshot) use events::EventsView;
 
@@ -67,7 +64,7 @@ pub(in crate::snapshot) struct SessionView {
     attachment: Option<Box<RawValue>>,
     #[serde(deserialize_with = "at_most::<_, _, MOST_ENTRIES>")]
     entries: Vec<EntryRecord>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "at_most::<_, _, MOST_KEYS>", skip_serializing_if = "Vec::is_empty")]
     idempotency: Vec<AppliedView>,
 }
 
@@ -85,10 +82,6 @@ struct AppliedView {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     value: Option<Box<RawValue>>,
 }
-
-const MOST_TAGS: usize = MAX_TAGS as usize;
-/// The greatest cap on entries that a service takes.
-const MOST_ENTRIES: usize = MAX_ENTRIES as usize;
 
 impl SessionView {
     /// Spells a session out.
@@ -153,8 +146,8 @@ impl SessionView {
             user_agent: self.user_agent,
             origin: self.origin,
             tags: self.tags,
-            custom: self.custom.map(|json| json.get().to_owned()),
-            attachment: self.attachment.map(|json| json.get().to_owned()),
+            custom: self.custom.map(spelled),
+            attachment: self.attachment.map(spelled),
             entries: (codec.pack)(self.entries)?,
             sliding,
             idempotency: self.idempotency.into_iter().map(AppliedView::into_record).collect(),
@@ -170,7 +163,7 @@ impl AppliedView {
 
     fn into_record(self) -> AppliedRecord {
         let Self { key, request, revision, at, value } = self;
-        AppliedRecord { key, request, revision, at, value: value.map(|json| json.get().to_owned()) }
+        AppliedRecord { key, request, revision, at, value: value.map(spelled) }
     }
 }
 
@@ -205,30 +198,9 @@ pub(super) fn raw(text: Option<String>) -> Result<Option<Box<RawValue>>, String>
     text.map(|text| RawValue::from_string(text).map_err(|error| error.to_string())).transpose()
 }
 
-/// Reads a list that is no longer than it may be: each element takes more memory than text.
-fn at_most<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MOST: usize>(from: D) -> Result<Vec<T>, D::Error> {
-    struct List<T, const MOST: usize>(PhantomData<T>);
-
-    impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for List<T, MOST> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "a list of at most {MOST} elements")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Vec<T>, A::Error> {
-            let mut list = Vec::new();
-            while let Some(element) = from.next_element()? {
-                if list.len() == MOST {
-                    return Err(A::Error::invalid_length(MOST + 1, &self));
-                }
-                list.push(element);
-            }
-            Ok(list)
-        }
-    }
-
-    from.deserialize_seq(List::<T, MOST>(PhantomData))
+/// The text itself, not a copy of it.
+pub(super) fn spelled(json: Box<RawValue>) -> String {
+    Box::<str>::from(json).into()
 }
 
 /// Reads a member that is there: its `null` is a value.

@@ -53,8 +53,8 @@ fn version_2_is_written_to_the_byte() {
 }
 
 /// Published with the files, so that anybody can open them.
-#[cfg(all(feature = "seal", feature = "zstd"))]
-const TEST_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+#[cfg(feature = "seal")]
+pub(super) const TEST_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
 /// What is around the formats is opened. A seal is another one each time, so these files are never written anew.
 #[cfg(all(feature = "seal", feature = "zstd"))]

@@ -127,7 +127,7 @@ fn a_newer_journal_is_told_apart_from_a_damaged_one() {
 /// The revision that a chain leaves the session at, the frame that goes on with it, and whether anything was lost.
 fn chained(folder: &Folder, generation: u64) -> (Option<u64>, Option<u64>, Option<bool>) {
     let chain = folder.chain(generation).map_err(|(_, error)| error).unwrap();
-    let held = chain.replay.others().map(|record| record.unwrap().revision).next();
+    let held = chain.replay.others().map(|record| record.unwrap().borrowed().revision).next();
     (held, chain.next_frame(), chain.cut.as_ref().map(|cut| cut.lost))
 }
 

@@ -2,6 +2,7 @@
 
 use super::header::Header;
 use super::{HEADER, VERSION, WIDE};
+use crate::config::MAX_ENTRIES;
 use crate::state::scan;
 
 /// Why a buffer is not entries in the packed layout.
@@ -46,6 +47,9 @@ fn header(bytes: &[u8]) -> Result<Header, PackedError> {
     let header = Header::read(bytes).ok_or_else(|| layout("the header is cut off"))?;
     if bytes.get(1).is_some_and(|flags| flags & !WIDE != 0) || bytes.get(2..4) != Some(&[0, 0]) {
         return Err(layout("a reserved bit is set"));
+    }
+    if header.count as u64 > MAX_ENTRIES {
+        return Err(layout("more entries than any session has"));
     }
     if header.timed > header.count {
         return Err(layout("more entries with a ttl than entries"));

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::raw;
+use super::{raw, spelled};
+use crate::snapshot::record::list::{MOST_EVENTS, at_most};
 use crate::snapshot::record::v2::{EventRecord, EventsRecord};
 use crate::snapshot::record::{EventsRef, text};
 
@@ -19,6 +20,7 @@ pub(in crate::snapshot) struct EventsView {
     epoch: u128,
     next: u64,
     trimmed: u64,
+    #[serde(deserialize_with = "at_most::<_, _, MOST_EVENTS>")]
     events: Vec<EventView>,
 }
 
@@ -62,7 +64,7 @@ impl EventsView {
                     place
                 }
             };
-            Ok(EventRecord { number, before, era, stream, at, payload: payload.get().to_owned() })
+            Ok(EventRecord { number, before, era, stream, at, payload: spelled(payload) })
         });
         let events = events.collect::<Result<_, String>>()?;
         let Self { digest, epoch, next, trimmed, .. } = self;
