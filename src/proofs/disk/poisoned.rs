@@ -1,22 +1,24 @@
 //! A disk that fails takes nothing on credit: from the first failed write on updates are refused, reads go on, and a
 //! snapshot into a healthy folder heals.
 
+use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use super::super::hand::{folder, paused};
 use super::around::{Around, Habit, Outcome};
 use crate::actor::planted::DISK;
 use crate::config::{DEFAULT_FLUSH_EVERY as FLUSH_EVERY, Durability};
-use crate::error::{CreateError, EventError, NotDurable, UpdateError};
+use crate::error::{CreateError, DraftError, EventError, NotDurable, UpdateError};
 use crate::owner::Owner;
 use crate::principal::Principal;
 use crate::service::SessionService;
 use crate::snapshot::StdLayer;
-use crate::state::Json;
+use crate::state::{Draft, Json};
 
 /// How a disk fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,5 +134,34 @@ fn a_failed_write_is_told_and_never_tried_again() {
         for durability in [Durability::Commit, Durability::JOURNAL] {
             paused(fails_and_heals(fault, durability));
         }
+    }
+}
+
+/// Turns that wait behind one that runs when the journal is given up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_in_line_when_the_journal_is_given_up_is_refused() {
+    // No write comes by the clock: the end is what meets the fault.
+    for durability in [Durability::Commit, Durability::Journal { flush_every: Duration::from_secs(3_600) }] {
+        let (place, disk) = (folder(), Arc::new(Failing::default()));
+        let (service, owner) = start(place.path(), &disk, durability).await;
+        let (bucket, doomed) = (owner.bucket().await.unwrap(), owner.create(Default::default()).await.unwrap());
+        let ((started, runs), (release, released)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        let held = tokio::spawn({
+            let bucket = bucket.clone();
+            async move {
+                let run = move |_: &mut Draft| (started.send(()).unwrap(), released.recv().unwrap());
+                bucket.update_blocking(move |draft| Ok::<_, DraftError>(run(draft).1)).await
+            }
+        });
+        tokio::task::spawn_blocking(move || runs.recv().unwrap()).await.unwrap();
+        let mut queued = Box::pin(bucket.increment("n", 1));
+        assert!(queued.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        disk.set(Fault::Write);
+        assert!(matches!(doomed.close().await, Err(CreateError::NotDurable(_))));
+        assert!(!service.is_durable());
+        release.send(()).unwrap();
+        assert!(matches!(queued.await, Err(UpdateError::NotDurable(NotDurable))), "{durability:?}");
+        assert_eq!(bucket.get::<i64>("n").unwrap(), None, "{durability:?}");
+        let _ = held.await.unwrap();
     }
 }
