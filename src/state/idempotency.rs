@@ -102,7 +102,12 @@ impl AppliedKeys {
         Self(None)
     }
 
-    /// Rows in the order of their revisions, each key once.
+    /// The same, as updates of one revision: where a commit takes over the state that they made elsewhere.
+    pub(super) fn of_revision(&self, revision: Revision) -> Self {
+        Self::of(self.rows().iter().map(|row| Applied { revision, ..row.clone() }))
+    }
+
+    /// Rows from the oldest on, each key once.
     pub(crate) fn of(rows: impl IntoIterator<Item = Applied>) -> Self {
         let rows: Box<[Applied]> = rows.into_iter().collect();
         let bytes = rows.iter().map(Applied::bytes).sum();

@@ -232,6 +232,11 @@ async fn an_import_brings_the_keys_of_the_state_that_it_brings() {
     let report = service.import(&file, ImportOptions::default().on_conflict(OnConflict::Replace));
     report.await.unwrap();
     assert_eq!(session.get::<i64>("n").unwrap(), Some(1));
-    assert!(add(&session, "a").await.is_repeated());
+    // The revision that brought it: 1 is what it had in the file, and here the number of what is gone.
+    assert_eq!(session.read().unwrap().revision(), Revision::new(4));
+    assert_eq!(told(session.outcome(key("a")).unwrap()), Some((4, Some("1".to_owned()))));
+    let repeat = add(&session, "a").await;
+    assert_eq!((repeat.is_repeated(), repeat.revision()), (true, Revision::new(4)));
     assert!(!add(&session, "b").await.is_repeated());
 }
+    add(&session, "c").await;
