@@ -65,7 +65,7 @@ pub(crate) struct Applied {
     /// The revision that it made.
     pub(crate) revision: Revision,
     pub(crate) at: Timestamp,
-    /// What it returned; nothing where that is no JSON or larger than 4 KiB.
+    /// What it returned; nothing where that is no JSON, is larger than 4 KiB, or is not what its own type reads.
     pub(crate) value: Option<Json>,
 }
 
@@ -81,6 +81,11 @@ impl Applied {
             (Some(applied), Some(asked)) if applied != asked => Err(KeyReused { revision: self.revision, at: self.at }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether both tell their content, and it is the same.
+    pub(crate) fn is_request_of(&self, key: &IdempotencyKey) -> bool {
+        self.request.is_some() && self.request == key.request
     }
 
     fn bytes(&self) -> u64 {
