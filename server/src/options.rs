@@ -20,7 +20,7 @@ pub(crate) use problems::Problems;
 #[cfg(test)]
 pub(crate) use source::NAMES;
 
-use sessile::defaults::DEFAULT_FLUSH_EVERY;
+use sessile::defaults::{DEFAULT_FLUSH_EVERY, MAX_FLUSH_EVERY, MIN_FLUSH_EVERY};
 use sessile::{AtCapacity, Durability, Format, KeyRing};
 
 use crate::cli::Flags;
@@ -177,7 +177,7 @@ impl ServeOptions {
 /// The level of durability, and how often its journal is written.
 fn durability(from: &mut Sources) -> Durability {
     let level = from.one("durability", parse::choice(LEVELS));
-    let every = from.one("flush-every", parse::time);
+    let every = from.one("flush-every", parse::between(MIN_FLUSH_EVERY, MAX_FLUSH_EVERY));
     match (level.unwrap_or(Durability::Journal { flush_every: DEFAULT_FLUSH_EVERY }), every) {
         (Durability::Journal { .. }, Some(flush_every)) => Durability::Journal { flush_every },
         (level, Some(_)) => {

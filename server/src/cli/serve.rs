@@ -33,7 +33,7 @@ pub(crate) struct ServeArgs {
     /// [default: journal].
     #[arg(long, value_name = "LEVEL")]
     durability: Option<String>,
-    /// Time between two writes of the journal, which a crash may lose; for journal alone [default: 1s].
+    /// Time between two writes of the journal, 1ms to 1h, which a crash may lose; for journal alone [default: 1s].
     #[arg(long, value_name = "TIME")]
     flush_every: Option<String>,
     /// Keeps snapshots of that age, at most 1000, besides the newest 3 [default: those 3 alone].
