@@ -19,6 +19,7 @@ pub(crate) use keys::for_command as keys_for_command;
 pub(crate) use problems::Problems;
 #[cfg(test)]
 pub(crate) use source::NAMES;
+pub(crate) use source::Variable;
 
 use sessile::defaults::{DEFAULT_FLUSH_EVERY, MAX_FLUSH_EVERY, MIN_FLUSH_EVERY};
 use sessile::{AtCapacity, Durability, Format, KeyRing};
@@ -110,10 +111,7 @@ impl ServeOptions {
     /// # Errors
     ///
     /// Everything that is wrong, at once.
-    pub(crate) fn read(
-        flags: Flags,
-        environment: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, Problems> {
+    pub(crate) fn read(flags: Flags, environment: impl IntoIterator<Item = Variable>) -> Result<Self, Problems> {
         let mut from = Sources::new(flags, environment);
         let addr = from.one("addr", parse::address);
         let auth = AuthOption::read(&mut from);

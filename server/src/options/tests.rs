@@ -12,8 +12,8 @@ fn flags(pairs: &[(&'static str, &str)]) -> Flags {
     flags
 }
 
-fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+fn environment(pairs: &[(&str, &str)]) -> Vec<Variable> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned().into())).collect()
 }
 
 fn read(pairs: &[(&'static str, &str)]) -> Result<ServeOptions, Problems> {
