@@ -31,7 +31,7 @@
 //!
 //! In reading order: [`SessionService`] is started by its [`Builder`]; [`Owner`] creates, opens and lists;
 //! [`Session`] reads and updates; [`Draft`] is what an update changes and [`View`] what a read sees.
-//! [`files`] looks into snapshots and exports without a service.
+//! [`files`] looks into snapshots, journals and exports without a service.
 
 mod actor;
 mod config;
