@@ -149,8 +149,12 @@ async fn what_waits_in_line_when_the_journal_is_given_up_is_refused() {
         let held = tokio::spawn({
             let bucket = bucket.clone();
             async move {
-                let run = move |_: &mut Draft| (started.send(()).unwrap(), released.recv().unwrap());
-                bucket.update_blocking(move |draft| Ok::<_, DraftError>(run(draft).1)).await
+                let run = move |_: &mut Draft| {
+                    started.send(()).unwrap();
+                    released.recv().unwrap();
+                    Ok::<_, DraftError>(())
+                };
+                bucket.update_blocking(run).await
             }
         });
         tokio::task::spawn_blocking(move || runs.recv().unwrap()).await.unwrap();
