@@ -53,6 +53,10 @@ pub const DEFAULT_MAX_TOMBSTONES_PER_OWNER: usize = 1_000;
 pub const DEFAULT_SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
 /// Time between two writes of the journal.
 pub const DEFAULT_FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// The shortest time between two writes of the journal: 1 millisecond.
+pub const MIN_FLUSH_EVERY: Duration = Duration::from_millis(1);
+/// The longest: 1 hour.
+pub const MAX_FLUSH_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Snapshots kept.
 pub const DEFAULT_GENERATIONS: usize = 3;
 /// The most snapshots that are kept, however young they are.
@@ -287,10 +291,10 @@ fn positive(value: &Duration, _: &()) -> garde::Result {
 /// Checks the time between two writes of the journal.
 fn flush(value: &Durability, _: &()) -> garde::Result {
     match value {
-        Durability::Journal { flush_every } if *flush_every < Duration::from_millis(1) => {
+        Durability::Journal { flush_every } if *flush_every < MIN_FLUSH_EVERY => {
             Err(garde::Error::new("the journal must be written at most once a millisecond"))
         }
-        Durability::Journal { flush_every } if *flush_every > Duration::from_secs(60 * 60) => {
+        Durability::Journal { flush_every } if *flush_every > MAX_FLUSH_EVERY => {
             Err(garde::Error::new("the journal must be written at least once an hour"))
         }
         _ => Ok(()),

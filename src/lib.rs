@@ -31,7 +31,7 @@
 //!
 //! In reading order: [`SessionService`] is started by its [`Builder`]; [`Owner`] creates, opens and lists;
 //! [`Session`] reads and updates; [`Draft`] is what an update changes and [`View`] what a read sees.
-//! [`files`] looks into snapshots and exports without a service.
+//! [`files`] looks into snapshots, journals and exports without a service.
 
 mod actor;
 mod config;
@@ -88,8 +88,8 @@ pub mod defaults {
         DEFAULT_MAX_SESSION_BYTES, DEFAULT_MAX_SESSIONS, DEFAULT_MAX_SESSIONS_PER_OWNER, DEFAULT_MAX_TOMBSTONES,
         DEFAULT_MAX_TOMBSTONES_PER_OWNER, DEFAULT_MAX_TOTAL_BYTES, DEFAULT_MAX_VALUE_BYTES, DEFAULT_OVERRUN_AFTER,
         DEFAULT_SNAPSHOT_EVERY, DEFAULT_SWEEP_EVERY, DEFAULT_UPDATE_TIMEOUT, MAX_CUSTOM_BYTES, MAX_DEPTH, MAX_EVENTS,
-        MAX_EVENTS_BYTES, MAX_IDEMPOTENCY_KEY_BYTES, MAX_IDEMPOTENCY_KEYS, MAX_REMEMBERED_BYTES, MAX_TAGS,
-        MAX_TEXT_BYTES, MAX_TIMEOUT,
+        MAX_EVENTS_BYTES, MAX_FLUSH_EVERY, MAX_IDEMPOTENCY_KEY_BYTES, MAX_IDEMPOTENCY_KEYS, MAX_REMEMBERED_BYTES,
+        MAX_TAGS, MAX_TEXT_BYTES, MAX_TIMEOUT, MIN_FLUSH_EVERY,
     };
     pub use crate::id::DEFAULT_KIND;
     pub use crate::principal::MAX_IDENTITY_BYTES;

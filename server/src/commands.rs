@@ -17,12 +17,12 @@ use sessile::{Format, KeyRing, Timestamp};
 
 use crate::cli::FileCommand;
 use crate::failure::Failure;
-use crate::options::keys_for_command;
+use crate::options::{Variable, keys_for_command};
 
 /// Runs a command; its answer goes to `out`, all else to stderr.
 pub(crate) fn run(
     command: FileCommand,
-    environment: impl IntoIterator<Item = (String, String)>,
+    environment: impl IntoIterator<Item = Variable>,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let file = match &command {

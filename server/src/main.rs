@@ -28,11 +28,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use zeroize::Zeroizing;
 
 use crate::auth::Auth;
 use crate::cli::{Cli, Command, ServeArgs, TokenCommand};
 use crate::failure::Failure;
-use crate::options::ServeOptions;
+use crate::options::{ServeOptions, Variable};
 
 // Many small allocations on many threads, freed on others: what the system's allocator is slowest at.
 #[global_allocator]
@@ -87,8 +88,28 @@ fn add_token(name: &str, tokens: Option<PathBuf>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The environment, as far as it is text.
-fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+/// The environment, as far as it is text. A key may be among it, so that its values are wiped wherever they are let go.
+fn environment() -> impl Iterator<Item = Variable> {
+    std::env::vars_os().filter_map(|(name, value)| {
+        let value = Zeroizing::new(value.into_encoded_bytes());
+        // One that is text is copied into a place of its size, and leaves nothing behind where it grew.
+        let text = std::str::from_utf8(&value).map(str::to_owned);
+        let text = text.unwrap_or_else(|_| String::from_utf8_lossy(&value).into_owned());
+        Some((name.into_string().ok()?, Zeroizing::new(text)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_the_environment_are_wiped_with_their_last_owner() {
+        // By type: what is taken from it and let go is wiped, whoever holds it.
+        fn wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+        for (name, value) in environment() {
+            wiped(&value);
+            assert_eq!(std::env::var_os(name).unwrap().to_string_lossy(), **value);
+        }
+    }
 }

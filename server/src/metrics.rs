@@ -26,20 +26,10 @@ const SWEEP_SECONDS: &[f64] = &[1e-5, 1e-4, 5e-4, 1e-3, 5e-3, 0.01, 0.05, 0.1, 0
 /// A snapshot takes the time of writing it, fsync included.
 const SNAPSHOT_SECONDS: &[f64] =
     &[1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
-/// From 1 KiB to 4 GiB in steps of four.
-const SNAPSHOT_BYTES: &[f64] = &[
-    1_024.0,
-    4_096.0,
-    16_384.0,
-    65_536.0,
-    262_144.0,
-    1_048_576.0,
-    4_194_304.0,
-    16_777_216.0,
-    67_108_864.0,
-    268_435_456.0,
-    1_073_741_824.0,
-    4_294_967_296.0,
+/// A write to a journal takes the time of its fsync: microseconds where a battery is behind the disk, seconds where the disk
+/// is busy.
+const JOURNAL_SECONDS: &[f64] = &[
+    1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
 /// A recorder with buckets that fit what is measured. `PrometheusRecorder::handle` renders it.
@@ -52,7 +42,7 @@ pub(crate) fn recorder() -> Result<PrometheusRecorder, BuildError> {
         ("sessile_operation_duration_seconds", OPERATION_SECONDS),
         ("sessile_sweep_duration_seconds", SWEEP_SECONDS),
         ("sessile_snapshot_duration_seconds", SNAPSHOT_SECONDS),
-        ("sessile_snapshot_size_bytes", SNAPSHOT_BYTES),
+        ("sessile_journal_write_duration_seconds", JOURNAL_SECONDS),
     ];
     let builder = buckets.into_iter().try_fold(PrometheusBuilder::new(), |builder, (name, buckets)| {
         builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), buckets)
@@ -80,40 +70,72 @@ pub(crate) fn routes(handle: PrometheusHandle) -> Router {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
     use axum::body::{Body, to_bytes};
     use http::Request;
     use tower::ServiceExt;
 
     use super::*;
 
+    /// What `/metrics` answers.
+    async fn rendered(handle: PrometheusHandle) -> String {
+        let request = Request::get("/metrics").body(Body::empty()).unwrap();
+        let response = routes(handle).oneshot(request).await.unwrap();
+        assert_eq!(response.headers()[CONTENT_TYPE], TEXT);
+        let text = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        String::from_utf8(text.to_vec()).unwrap()
+    }
+
     #[tokio::test]
     async fn renders_histograms_with_our_buckets() {
         let recorder = recorder().unwrap();
         metrics::with_local_recorder(&recorder, || {
             metrics::histogram!("sessile_operation_duration_seconds", "operation" => "update").record(2e-6);
-            metrics::histogram!("sessile_snapshot_size_bytes").record(5_000.0);
-            metrics::counter!("sessile_sessions_created_total", "kind" => "session").increment(1);
         });
-        let request = Request::get("/metrics").body(Body::empty()).unwrap();
-        let response = routes(recorder.handle()).oneshot(request).await.unwrap();
-        assert_eq!(response.headers()[CONTENT_TYPE], TEXT);
-        let text = to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        let text = std::str::from_utf8(&text).unwrap();
+        let text = rendered(recorder.handle()).await;
         for line in [
             r#"sessile_operation_duration_seconds_bucket{operation="update",le="0.000001"} 0"#,
             r#"sessile_operation_duration_seconds_bucket{operation="update",le="0.0000025"} 1"#,
             r#"sessile_operation_duration_seconds_bucket{operation="update",le="10"} 1"#,
-            r#"sessile_snapshot_size_bytes_bucket{le="4096"} 0"#,
-            r#"sessile_snapshot_size_bytes_bucket{le="16384"} 1"#,
-            r#"sessile_sessions_created_total{kind="session"} 1"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
     }
 
+    /// What the library registers is served as what README.md says that it is: a histogram without buckets of its own would
+    /// be a summary.
+    #[tokio::test]
+    async fn all_that_the_library_registers_has_its_type() {
+        let recorder = Arc::new(recorder().unwrap());
+        let service = sessile::SessionService::builder().recorder(recorder.clone()).start().await.unwrap();
+        let handle = recorder.handle();
+        // A histogram shows itself with its first value.
+        let readme = include_str!("../../README.md");
+        let (_, table) = readme.split_once("\n## Metrics\n").unwrap();
+        let rows = table.lines().skip_while(|line| !line.starts_with("| `")).take_while(|line| line.starts_with('|'));
+        let told: BTreeMap<_, _> = rows
+            .map(|row| {
+                let cells: Vec<_> = row.split('|').map(str::trim).collect();
+                (cells[1].trim_matches('`'), cells[3].split('.').next().unwrap())
+            })
+            .collect();
+        metrics::with_local_recorder(&*recorder, || {
+            for (name, _) in told.iter().filter(|(_, kind)| **kind == "histogram") {
+                metrics::histogram!((*name).to_owned()).record(1e-3);
+            }
+        });
+        let text = rendered(handle).await;
+        let served: BTreeMap<_, _> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+        assert_eq!(served, told);
+        service.drain().await.unwrap();
+    }
+
     #[test]
     fn buckets_rise() {
-        for buckets in [OPERATION_SECONDS, SWEEP_SECONDS, SNAPSHOT_SECONDS, SNAPSHOT_BYTES] {
+        for buckets in [OPERATION_SECONDS, SWEEP_SECONDS, SNAPSHOT_SECONDS, JOURNAL_SECONDS] {
             assert!(buckets.is_sorted_by(|left, right| left < right));
         }
     }

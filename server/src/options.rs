@@ -19,8 +19,9 @@ pub(crate) use keys::for_command as keys_for_command;
 pub(crate) use problems::Problems;
 #[cfg(test)]
 pub(crate) use source::NAMES;
+pub(crate) use source::Variable;
 
-use sessile::defaults::DEFAULT_FLUSH_EVERY;
+use sessile::defaults::{DEFAULT_FLUSH_EVERY, MAX_FLUSH_EVERY, MIN_FLUSH_EVERY};
 use sessile::{AtCapacity, Durability, Format, KeyRing};
 
 use crate::cli::Flags;
@@ -110,10 +111,7 @@ impl ServeOptions {
     /// # Errors
     ///
     /// Everything that is wrong, at once.
-    pub(crate) fn read(
-        flags: Flags,
-        environment: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, Problems> {
+    pub(crate) fn read(flags: Flags, environment: impl IntoIterator<Item = Variable>) -> Result<Self, Problems> {
         let mut from = Sources::new(flags, environment);
         let addr = from.one("addr", parse::address);
         let auth = AuthOption::read(&mut from);
@@ -177,7 +175,7 @@ impl ServeOptions {
 /// The level of durability, and how often its journal is written.
 fn durability(from: &mut Sources) -> Durability {
     let level = from.one("durability", parse::choice(LEVELS));
-    let every = from.one("flush-every", parse::time);
+    let every = from.one("flush-every", parse::between(MIN_FLUSH_EVERY, MAX_FLUSH_EVERY));
     match (level.unwrap_or(Durability::Journal { flush_every: DEFAULT_FLUSH_EVERY }), every) {
         (Durability::Journal { .. }, Some(flush_every)) => Durability::Journal { flush_every },
         (level, Some(_)) => {

@@ -28,7 +28,8 @@ pub(crate) struct Sessions {
 ///
 /// # Errors
 ///
-/// `Failure::State` for state files that are refused; they are as they were.
+/// `Failure::State` for state files that are refused; they are as they were. `Failure::Options` for options that the library
+/// refuses.
 pub(crate) async fn start(options: &ServeOptions) -> Result<Sessions, Failure> {
     let clock = Clock::system();
     let mut builder = SessionService::builder()
@@ -49,6 +50,8 @@ pub(crate) async fn start(options: &ServeOptions) -> Result<Sessions, Failure> {
         builder = builder.keys(keys.clone());
     }
     let service = builder.start().await.map_err(|error| match error {
+        // Checked when they were read; what passed there is told in the library's words.
+        StartError::Options(problems) => Failure::Options(problems.into()),
         error if is_refusal(&error) => Failure::State(error.into()),
         other => Failure::while_doing("starting the session service")(other),
     })?;
@@ -153,5 +156,23 @@ fn chain(error: &dyn Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {}", chain(source)),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sessile::Durability;
+
+    use super::*;
+    use crate::cli::Flags;
+
+    #[tokio::test]
+    async fn what_the_library_refuses_of_the_options_is_a_wrong_option() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = ServeOptions::read(Flags::new(), []).unwrap();
+        let durability = Durability::Journal { flush_every: Duration::from_secs(2 * 60 * 60) };
+        let refused = start(&ServeOptions { snapshots: folder.path().join("s"), durability, ..options }).await;
+        let Err(Failure::Options(problems)) = refused else { panic!("not a problem of options") };
+        assert!(problems.to_string().contains("at least once an hour"), "{problems}");
     }
 }

@@ -36,6 +36,12 @@ fn wrong_usage_and_wrong_options_exit_with_2() {
     let told = text(&wrong.stderr);
     assert!(told.starts_with("error: the options cannot be used:\n"), "{told}");
     assert!(told.contains("--auth anonymous") && told.matches("--sweep-every: `0s`").count() == 1, "{told}");
+    for every in ["2h", "100us"] {
+        let wrong = run(folder.path(), &["serve", "--addr", "x", "--flush-every", every]);
+        let told = text(&wrong.stderr);
+        assert_eq!(wrong.status.code(), Some(2), "{told}");
+        assert!(told.contains("--addr: `x`") && told.contains(&format!("--flush-every: `{every}`")), "{told}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! README.md against the server that it speaks of: the flags it takes and the tools it lists.
+//! README.md against the server that it speaks of: what it prints at a start, the flags it takes and the tools it lists.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's panic is its verdict")]
 
@@ -6,12 +6,17 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+fn readme() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap()
+}
+
 /// The rows of the first table under a heading, as trimmed cells; neither its head nor its rule.
 fn table(heading: &str) -> Vec<Vec<String>> {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let readme = readme();
     let (_, section) = readme.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no heading {heading}"));
     let lines = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
     let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
@@ -80,16 +85,19 @@ fn start(folder: &Path) -> (Server, String) {
 }
 
 /// Asks for a method of the era without sessions; gives its result.
-fn ask(address: &str, method: &str) -> Value {
+fn ask(address: &str, method: &str, mut params: Value) -> Value {
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {},
         "io.modelcontextprotocol/clientInfo": { "name": "papers", "version": "0" },
     });
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": { "_meta": meta } }).to_string();
+    let name = params.get("name").and_then(Value::as_str).map(|name| format!("mcp-name: {name}\r\n"));
+    let name = name.unwrap_or_default();
+    params["_meta"] = meta;
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
     let head = format!(
         "POST /mcp HTTP/1.0\r\nhost: {address}\r\ncontent-type: application/json\r\naccept: application/json, text/event-stream\r\n\
-         mcp-protocol-version: 2026-07-28\r\nmcp-method: {method}\r\ncontent-length: {}\r\n\r\n",
+         mcp-protocol-version: 2026-07-28\r\nmcp-method: {method}\r\n{name}content-length: {}\r\n\r\n",
         body.len()
     );
     let mut stream = TcpStream::connect(address).unwrap();
@@ -145,7 +153,7 @@ fn tools_are_those_that_the_server_lists() {
     let folder = tempfile::tempdir().unwrap();
     let (_server, address) = start(&folder.path().join("snapshots"));
     let told = table("## Tools");
-    let listed = ask(&address, "tools/list");
+    let listed = ask(&address, "tools/list", json!({}));
     let rows: Vec<_> = listed["tools"]
         .as_array()
         .unwrap()
@@ -158,4 +166,66 @@ fn tools_are_those_that_the_server_lists() {
         })
         .collect();
     assert_table("## Tools", &rows);
+}
+
+/// Starts a server as README.md does, but for its port; gives the first lines that it prints, with the port put back.
+fn announced(home: &Path, lines: usize) -> (Server, String, Vec<String>) {
+    let mut server = sessile();
+    server.args(["serve", "--addr", "127.0.0.1:0"]).current_dir(home);
+    let mut child = server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let told: Vec<_> = BufReader::new(child.stdout.take().unwrap()).lines().take(lines).map_while(Result::ok).collect();
+    let server = Server(child);
+    let mcp = told.iter().find_map(|line| line.trim_start().strip_prefix("mcp ")).unwrap();
+    let address = mcp.split_once("http://").unwrap().1.split('/').next().unwrap().to_owned();
+    let told = told.iter().map(|line| line.replace(&address, "127.0.0.1:8808")).collect();
+    (server, address, told)
+}
+
+/// A line without its figures.
+fn shape(line: &str) -> String {
+    let mut shape = line.replace(|c: char| c.is_ascii_digit(), "0");
+    while shape.contains("00") {
+        shape = shape.replace("00", "0");
+    }
+    shape
+}
+
+#[test]
+fn the_first_walk_is_what_is_seen() {
+    let readme = readme();
+    let (_, walk) = readme.split_once("\n## Kill it, start it again\n").unwrap();
+    let (walk, _) = walk.split_once("\n## ").unwrap();
+    let mut blocks = walk.split("\n```text\n").skip(1).map(|rest| rest.split_once("\n```").unwrap().0.lines());
+    let first: Vec<_> = blocks.next().unwrap().collect();
+    let second: Vec<_> = blocks.next().unwrap().collect();
+    let home = tempfile::tempdir().unwrap();
+    let (server, address, told) = announced(home.path(), first.len());
+    assert_eq!(told, first);
+    let set = json!({ "name": "write_state", "arguments": { "set": [{ "key": "plan", "value": { "step": 1 } }] } });
+    assert_eq!(ask(&address, "tools/call", set)["structuredContent"]["revision"], 1);
+    let counted = |address: &str| {
+        let add = json!({ "name": "increment_state", "arguments": { "key": "visits" } });
+        ask(address, "tools/call", add)["structuredContent"].clone()
+    };
+    let shown: Vec<Value> = walk
+        .split("\n```json\n")
+        .skip(1)
+        .map(|rest| serde_json::from_str(rest.split_once("\n```").unwrap().0).unwrap())
+        .collect();
+    assert_eq!(counted(&address), shown[0]);
+    // Killed once the journal tells of it, which takes about a second.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let written = || {
+        let out = sessile().args(["export", "snapshots"]).current_dir(home.path()).output().unwrap();
+        String::from_utf8(out.stdout).unwrap().contains("visits")
+    };
+    while !written() {
+        assert!(Instant::now() < deadline, "nothing was written");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    drop(server);
+    let (_server, address, told) = announced(home.path(), first.len() - 1 + second.len());
+    let restored: Vec<_> = told.iter().skip(first.len() - 1).map(|line| shape(line)).collect();
+    assert_eq!(restored, second.iter().map(|line| shape(line)).collect::<Vec<_>>());
+    assert_eq!(counted(&address), shown[1]);
 }

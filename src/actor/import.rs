@@ -261,7 +261,7 @@ async fn replace(
             draft.set_json_with(entry.key, Json::parse(entry.value)?, ttl)?;
         }
         *draft.metadata_mut() = state.metadata().clone();
-        draft.adopt_keys(state.keys().clone());
+        draft.adopt_keys(state.keys());
         Ok::<_, DraftError>(())
     });
     update.await.map(|_| ImportOutcome::Replaced).map_err(|error| error.to_string())

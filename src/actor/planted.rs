@@ -108,6 +108,8 @@ pub(crate) enum Bug {
     FileTellsAnonymousId,
     /// A commit that is to wait for its write is published, and answered, before it.
     PublishesFirst,
+    /// A turn that waited in line is run though the journal was given up meanwhile.
+    RunsOnCredit,
     /// What was written to the journal counts as durable before it was synced.
     AcknowledgesUnsynced,
     /// The journal holds no ends.

@@ -169,9 +169,11 @@ where
             core.cancelled(slot, &mut run);
             return;
         }
-        let result = match core.commits_wait() {
-            true => stage(core, slot, batch, expected, &mut run),
-            false => perform(core, slot, expected, &mut run),
+        // It may have waited for long since it was asked at the door.
+        let result = match core.durable() {
+            Err(error) if !core.planted(Bug::RunsOnCredit) => Err(UpdateError::NotDurable(error)),
+            _ if core.commits_wait() => stage(core, slot, batch, expected, &mut run),
+            _ => perform(core, slot, expected, &mut run),
         };
         // What the closure captured may panic when it is let go; the turn is over by then, and its answer stands.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(run)));
@@ -236,7 +238,6 @@ fn stage<R, E>(
     expected: Option<Revision>,
     run: &mut impl FnMut(&mut Draft) -> Result<R, E>,
 ) -> Result<Updated<R>, UpdateError<E>> {
-    core.durable()?;
     core.fail_at(Step::Stage);
     let (committed, now) = access(core, slot, true)?;
     let base = batch.base(committed);

@@ -180,7 +180,7 @@ impl Builder {
         self
     }
 
-    /// Seals snapshots and exports under the first of these keys, and opens sealed files with any of them.
+    /// Seals snapshots, journals and exports under the first of these keys, and opens sealed files with any of them.
     ///
     /// A sealed file whose key is not among them refuses the start. A file that is not sealed is read, with a warning, and
     /// the next snapshot, which then follows soon, is sealed; older generations stay as they are until they are removed.

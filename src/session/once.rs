@@ -19,7 +19,7 @@ pub enum Once<R> {
     Applied(Updated<R>),
     /// It had been applied before; this call changed nothing.
     Repeated {
-        /// What it returned then; `None` where that was larger than 4 KiB as JSON.
+        /// What it returned then; `None` where that was larger than 4 KiB as JSON, or does not read back as this type.
         value: Option<R>,
         /// The revision that it made.
         revision: Revision,
@@ -36,7 +36,7 @@ pub struct KeyOutcome {
     pub revision: Revision,
     /// When it was applied.
     pub at: Timestamp,
-    /// What it returned; `None` where that was larger than 4 KiB as JSON.
+    /// What it returned; `None` where that was larger than 4 KiB as JSON, or did not read back as its own type.
     pub value: Option<Json>,
 }
 
@@ -105,8 +105,9 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// [`UpdateError::KeyReused`] when the key came with another request before, by
-    /// [`IdempotencyKey::of_request`] or by the type of what it returned; else as [`Session::update`].
+    /// [`UpdateError::KeyReused`] when the key came with another request before: by [`IdempotencyKey::of_request`] where
+    /// both calls told it, else by what the first one returned, which does not read as what this one returns. Else as
+    /// [`Session::update`].
     ///
     /// # Cancellation
     /// As [`Session::update`]. A caller that gave up calls again with the same key, or asks [`Session::outcome`].
@@ -168,8 +169,12 @@ impl Session {
             if let Some(row) = draft.applied(&key) {
                 row.check(&key).map_err(Refused::Reused)?;
                 let (revision, at) = (row.revision, row.at);
-                let value = row.value.as_ref().map(Json::to).transpose();
-                let value = value.map_err(|_| Refused::Reused(KeyReused { revision, at }))?;
+                let value = match row.value.as_ref().map(Json::to).transpose() {
+                    Ok(value) => value,
+                    // The same request, as both tell: what it returned then is of no use, and it must not be run again.
+                    Err(_) if row.is_request_of(&key) => None,
+                    Err(_) => return Err(Refused::Reused(KeyReused { revision, at })),
+                };
                 return Ok(Found::Before { value, revision, at });
             }
             let current = draft.revision();
@@ -196,7 +201,9 @@ impl Session {
     }
 }
 
-/// What an update returned, as it is remembered. A value that is no JSON is none: that is no reason to undo the update.
-fn remembered<R: Serialize>(value: &R) -> Option<Json> {
-    Json::of(value).ok().filter(|json| json.as_str().len() <= MAX_REMEMBERED_BYTES)
+/// What an update returned, as it is remembered. A value that is no JSON, or that its own type does not read back, is none:
+/// that is no reason to undo the update, nor to take its repeat for another request.
+fn remembered<R: Serialize + DeserializeOwned>(value: &R) -> Option<Json> {
+    let fits = |json: &Json| json.as_str().len() <= MAX_REMEMBERED_BYTES && json.to::<R>().is_ok();
+    Json::of(value).ok().filter(fits)
 }

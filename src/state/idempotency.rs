@@ -65,7 +65,7 @@ pub(crate) struct Applied {
     /// The revision that it made.
     pub(crate) revision: Revision,
     pub(crate) at: Timestamp,
-    /// What it returned; nothing where that is no JSON or larger than 4 KiB.
+    /// What it returned; nothing where that is no JSON, is larger than 4 KiB, or is not what its own type reads.
     pub(crate) value: Option<Json>,
 }
 
@@ -81,6 +81,11 @@ impl Applied {
             (Some(applied), Some(asked)) if applied != asked => Err(KeyReused { revision: self.revision, at: self.at }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether both tell their content, and it is the same.
+    pub(crate) fn is_request_of(&self, key: &IdempotencyKey) -> bool {
+        self.request.is_some() && self.request == key.request
     }
 
     fn bytes(&self) -> u64 {
@@ -102,7 +107,12 @@ impl AppliedKeys {
         Self(None)
     }
 
-    /// Rows in the order of their revisions, each key once.
+    /// The same, as updates of one revision: where a commit takes over the state that they made elsewhere.
+    pub(super) fn of_revision(&self, revision: Revision) -> Self {
+        Self::of(self.rows().iter().map(|row| Applied { revision, ..row.clone() }))
+    }
+
+    /// Rows from the oldest on, each key once.
     pub(crate) fn of(rows: impl IntoIterator<Item = Applied>) -> Self {
         let rows: Box<[Applied]> = rows.into_iter().collect();
         let bytes = rows.iter().map(Applied::bytes).sum();

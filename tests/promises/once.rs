@@ -94,6 +94,50 @@ async fn a_key_is_for_one_request() {
     assert_eq!(session.get::<i64>("n").unwrap(), Some(1));
 }
 
+/// Is written as a number and read as text.
+#[derive(Debug)]
+struct OneWay(String);
+
+impl serde::Serialize for OneWay {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0.len() as u64)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for OneWay {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_read_back_makes_no_repeat_another_request() {
+    let service = SessionService::builder().start().await.unwrap();
+    let session = session(&service).await;
+    for (plain, place) in [("told", 1), ("untold", 3)] {
+        let key = |text: &str| match plain {
+            "told" => key(&format!("{text}-{plain}")).of_request(text),
+            _ => key(&format!("{text}-{plain}")),
+        };
+        for repeated in [false, true] {
+            let add = |draft: &mut sessile::Draft| draft.increment("n", 1);
+            let number = session.update_once(key("nan"), move |draft| add(draft).map(|_| f64::NAN)).await.unwrap();
+            assert_eq!((number.is_repeated(), number.revision().get()), (repeated, place));
+            assert_eq!(number.into_value().map(f64::is_nan), (!repeated).then_some(true));
+            let text = session.update_once(key("way"), move |draft| add(draft).map(|_| OneWay("x".to_owned()))).await;
+            let text = text.unwrap();
+            assert_eq!((text.is_repeated(), text.revision().get()), (repeated, place + 1));
+            assert_eq!(text.into_value().map(|text| text.0), (!repeated).then(|| "x".to_owned()));
+        }
+    }
+    // What a release before returned for the same request.
+    let told = key("release").of_request("the same");
+    session.update_once(told, |_| Ok::<_, DraftError>(7)).await.unwrap();
+    let later = session.update_once(told, |_| Ok::<_, DraftError>("seven".to_owned())).await.unwrap();
+    assert_eq!((later.is_repeated(), later.into_value()), (true, None));
+    assert_eq!(session.get::<i64>("n").unwrap(), Some(4));
+}
+
 #[tokio::test]
 async fn a_repeat_is_no_conflict() {
     let service = SessionService::builder().start().await.unwrap();
@@ -229,9 +273,14 @@ async fn an_import_brings_the_keys_of_the_state_that_it_brings() {
     let file = folder.path().join("export");
     service.export(&file, Format::Json).await.unwrap();
     add(&session, "b").await;
+    add(&session, "c").await;
     let report = service.import(&file, ImportOptions::default().on_conflict(OnConflict::Replace));
     report.await.unwrap();
     assert_eq!(session.get::<i64>("n").unwrap(), Some(1));
-    assert!(add(&session, "a").await.is_repeated());
+    // The revision that brought it: 1 is what it had in the file, and here the number of what is gone.
+    assert_eq!(session.read().unwrap().revision(), Revision::new(4));
+    assert_eq!(told(session.outcome(key("a")).unwrap()), Some((4, Some("1".to_owned()))));
+    let repeat = add(&session, "a").await;
+    assert_eq!((repeat.is_repeated(), repeat.revision()), (true, Revision::new(4)));
     assert!(!add(&session, "b").await.is_repeated());
 }

@@ -23,17 +23,17 @@ pub(crate) struct ServeArgs {
     /// Where to serve /metrics, /healthz and /readyz; /metrics then leaves the main address.
     #[arg(long, value_name = "HOST:PORT")]
     metrics_addr: Option<String>,
-    /// Folder of the snapshots [default: ./snapshots].
+    /// Folder of the snapshots and journals [default: ./snapshots].
     #[arg(long, value_name = "DIR")]
     snapshots: Option<String>,
     /// Time between two snapshots [default: 60s].
     #[arg(long, value_name = "TIME")]
     snapshot_every: Option<String>,
-    /// When a change is on disk: with the next snapshot, in a journal soon (journal), or before it is answered (commit)
-    /// [default: journal].
+    /// When a change is on disk: with the next snapshot (snapshot), soon in a journal (journal), or before it is answered
+    /// (commit) [default: journal].
     #[arg(long, value_name = "LEVEL")]
     durability: Option<String>,
-    /// Time between two writes of the journal, which a crash may lose; for journal alone [default: 1s].
+    /// Time between two writes of the journal, 1ms to 1h, which a crash may lose; for journal alone [default: 1s].
     #[arg(long, value_name = "TIME")]
     flush_every: Option<String>,
     /// Keeps snapshots of that age, at most 1000, besides the newest 3 [default: those 3 alone].
@@ -45,7 +45,7 @@ pub(crate) struct ServeArgs {
     /// Compresses snapshots.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     compress: Option<String>,
-    /// Seals snapshots under the first key of this file (64 hex digits a line), opens them with any; SESSILE_KEY is a key.
+    /// Seals files of state under the first key of this file (64 hex digits a line), opens them with any; SESSILE_KEY is a key.
     #[arg(long, value_name = "FILE")]
     key_file: Option<String>,
     /// Ends a session that nobody used for so long, or never [default: local 7d, tokens 24h, anonymous 30m].

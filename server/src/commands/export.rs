@@ -137,11 +137,13 @@ fn warn_of(held: &Verified) {
     }
 }
 
-/// Whether a file of any name would stand among a service's snapshots, which then refuses its folder.
+/// Whether a file of any name would stand among a service's snapshots and journals, which then refuses its folder.
 fn beside_snapshots(to: &Path) -> bool {
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let ours = |name: &str| {
-        let generation = name.strip_prefix("snapshot-").and_then(|rest| rest.split_once('.'));
+        let snapshot = || name.strip_prefix("snapshot-").and_then(|rest| rest.split_once('.'));
+        let journal = || name.strip_prefix("journal-").and_then(|rest| rest.split_once('-'));
+        let generation = snapshot().or_else(journal);
         generation.is_some_and(|(number, _)| number.len() == 20 && number.bytes().all(|byte| byte.is_ascii_digit()))
     };
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();

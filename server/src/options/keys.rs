@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sessile::{KeyError, KeyRing};
 
-use super::source::{KEY, Sources};
+use super::source::{KEY, Sources, Variable};
 use super::{Problems, parse};
 
 /// Reads `key-file`, or the variable with a key itself; `None` when there are no keys, or when they are wrong, which is
@@ -26,7 +26,7 @@ pub(super) fn read(sources: &mut Sources) -> Option<KeyRing> {
 /// Everything that is wrong with them.
 pub(crate) fn for_command(
     file: Option<&Path>,
-    environment: impl IntoIterator<Item = (String, String)>,
+    environment: impl IntoIterator<Item = Variable>,
 ) -> Result<Option<KeyRing>, Problems> {
     let ours = environment.into_iter().filter(|(name, _)| [KEY, "SESSILE_KEY_FILE"].contains(&name.as_str()));
     // The flag is closer than the environment, whichever of the two variables is there.

@@ -34,6 +34,18 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
+/// A time from `least` to `most`.
+pub(crate) fn between(least: Duration, most: Duration) -> impl Fn(&str) -> Result<Duration, String> {
+    move |text| {
+        let given = time(text)?;
+        if (least..=most).contains(&given) {
+            return Ok(given);
+        }
+        let [least, most] = [least, most].map(humantime::format_duration);
+        Err(format!("`{text}` is out of bounds; write a time from {least} to {most}"))
+    }
+}
+
 /// A time that is more than zero, or `never`.
 pub(crate) fn limit(text: &str) -> Result<Option<Duration>, String> {
     if text == "never" {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use super::file::ConfigFile;
 use super::{near, parse};
 use crate::cli::Flags;
@@ -45,6 +47,9 @@ const PREFIX: &str = "SESSILE_";
 /// The variable that holds a key itself. No flag and no file of options does: those are read by others.
 pub(crate) const KEY: &str = "SESSILE_KEY";
 
+/// A variable of the environment: its name, and a value that is wiped when it is dropped, since one of them is a key.
+pub(crate) type Variable = (String, Zeroizing<String>);
+
 /// Where a text was written, named so that whoever wrote it finds it.
 enum Origin<'a> {
     Flag(&'a str),
@@ -55,7 +60,7 @@ enum Origin<'a> {
 /// Reads options one by one and gathers what is wrong with them.
 pub(crate) struct Sources {
     flags: Flags,
-    variables: BTreeMap<String, String>,
+    variables: BTreeMap<String, Zeroizing<String>>,
     file: Option<ConfigFile>,
     /// What is wrong so far.
     pub(crate) problems: Problems,
@@ -66,7 +71,7 @@ pub(crate) struct Sources {
 impl Sources {
     /// Takes flags and environment, and reads the configuration file that they name. A variable that is set to nothing
     /// counts as not set, since that is how compose files and unit files leave one out.
-    pub(crate) fn new(flags: Flags, environment: impl IntoIterator<Item = (String, String)>) -> Self {
+    pub(crate) fn new(flags: Flags, environment: impl IntoIterator<Item = Variable>) -> Self {
         let ours = environment.into_iter().filter(|(name, value)| name.starts_with(PREFIX) && !value.is_empty());
         let mut sources =
             Self { flags, variables: ours.collect(), file: None, problems: Problems::default(), warnings: Vec::new() };
@@ -98,7 +103,7 @@ impl Sources {
         good.into_iter().filter_map(Result::ok).collect()
     }
 
-    /// The value of the variable [`KEY`], which is kept nowhere else.
+    /// The value of the variable [`KEY`], which is kept nowhere else and wiped with the call.
     pub(crate) fn key<T>(&mut self, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let text = self.variables.remove(KEY)?;
         parse(&text).map_err(|problem| self.problems.add(format!("{KEY}: {problem}"))).ok()
@@ -119,7 +124,7 @@ impl Sources {
             return Some((Origin::Flag(name).to_string(), values));
         }
         if let Some((name, value)) = self.variables.get_key_value(&variable(name)) {
-            return Some((Origin::Variable(name).to_string(), std::slice::from_ref(value)));
+            return Some((Origin::Variable(name).to_string(), std::slice::from_ref::<String>(value)));
         }
         let file = self.file.as_ref()?;
         let values = file.values(name)?;

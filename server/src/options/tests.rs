@@ -12,8 +12,8 @@ fn flags(pairs: &[(&'static str, &str)]) -> Flags {
     flags
 }
 
-fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+fn environment(pairs: &[(&str, &str)]) -> Vec<Variable> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned().into())).collect()
 }
 
 fn read(pairs: &[(&'static str, &str)]) -> Result<ServeOptions, Problems> {
@@ -80,6 +80,22 @@ fn a_flag_goes_before_the_environment_and_that_before_the_file() {
 }
 
 #[test]
+fn the_journal_is_written_as_often_as_was_said() {
+    let level = |pairs: &[(&'static str, &str)]| read(pairs).unwrap().durability;
+    let journal = |flush_every| Durability::Journal { flush_every };
+    assert_eq!(level(&[]), journal(DEFAULT_FLUSH_EVERY));
+    for (text, every) in [("1ms", Duration::from_millis(1)), ("1h", Duration::from_secs(3_600))] {
+        assert_eq!(level(&[("flush-every", text)]), journal(every));
+        assert_eq!(level(&[("durability", "journal"), ("flush-every", text)]), journal(every));
+    }
+    assert_eq!(level(&[("durability", "commit")]), Durability::Commit);
+    for other in ["snapshot", "commit"] {
+        let told = problem(&[("durability", other), ("flush-every", "1s")]);
+        assert!(told.contains("flush-every is for the durability journal"), "{told}");
+    }
+}
+
+#[test]
 fn lists_are_comma_separated_and_the_strongest_source_replaces() {
     let pairs = environment(&[("SESSILE_ALLOWED_HOST", "a.example, b.example:80"), ("SESSILE_ALLOWED_ORIGIN", "null")]);
     let options = ServeOptions::read(Flags::new(), pairs.clone()).unwrap();
@@ -98,6 +114,11 @@ fn each_wrong_value_says_what_to_write() {
         ("snapshot-every", "0s", "is no time at all"),
         ("snapshot-every", "never", "`never` has no meaning here"),
         ("snapshot-every", "90", "`90` has no unit; write 90s, 90m or 90h"),
+        ("flush-every", "2h", "--flush-every: `2h` is out of bounds; write a time from 1ms to 1h"),
+        ("flush-every", "3601s", "write a time from 1ms to 1h"),
+        ("flush-every", "100us", "write a time from 1ms to 1h"),
+        ("flush-every", "0s", "is no time at all"),
+        ("durability", "always", "--durability: `always` is not known; write snapshot or journal or commit"),
         ("sweep-every", "soon", "is not a time"),
         ("sweep-every", "200y", "is more than 100 years"),
         ("idle-timeout", "0s", "would end every session at once; for no limit write never"),

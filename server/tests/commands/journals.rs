@@ -96,6 +96,15 @@ async fn export_of_a_folder_lays_its_journals_over_and_tells_what_was_cut() {
     let to = ["export", "snapshots", "--to", "out.json", "--json"];
     let answer = json(&sessile(folder.path(), &to));
     assert!(answer["journals"] == 1 && answer["journal_cut"].is_null() && answer["sessions"] == 1, "{answer}");
+    // Nothing is put among journals, be there no snapshot yet.
+    let alone = folder.path().join("alone");
+    fs::create_dir(&alone).unwrap();
+    fs::write(alone.join("lock"), "").unwrap();
+    let journal = last_journal(&snapshots);
+    fs::copy(snapshots.join(&journal), alone.join(&journal)).unwrap();
+    let beside = sessile(folder.path(), &["export", "snapshots", "--to", "alone/state.json"]);
+    assert!(code(&beside) == Some(2) && text(&beside.stderr).contains("another folder"), "{}", text(&beside.stderr));
+    assert!(!alone.join("state.json").exists());
     // A journal alone is no state.
     let name = format!("snapshots/{}", last_journal(&snapshots));
     for args in [vec!["export", &name], vec!["import", &name, "--snapshots", "other"]] {

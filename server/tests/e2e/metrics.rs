@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::{Caller, Era, Raw, Scrape, Server, skip, tokens};
 
 /// Each with its type.
-const PROMISED: [(&str, &str); 20] = [
+const PROMISED: [(&str, &str); 24] = [
     ("sessile_sessions_active", "gauge"),
     ("sessile_sessions_created_total", "counter"),
     ("sessile_sessions_ended_total", "counter"),
@@ -27,6 +27,10 @@ const PROMISED: [(&str, &str); 20] = [
     ("sessile_snapshot_last_success_timestamp_seconds", "gauge"),
     ("sessile_snapshot_failures_total", "counter"),
     ("sessile_snapshots_quarantined_total", "counter"),
+    ("sessile_journal_write_duration_seconds", "histogram"),
+    ("sessile_journal_size_bytes", "gauge"),
+    ("sessile_journal_failures_total", "counter"),
+    ("sessile_durable", "gauge"),
     ("sessile_restore_degraded", "gauge"),
     ("sessile_owner_mismatch_total", "counter"),
     ("sessile_build_info", "gauge"),
@@ -34,7 +38,7 @@ const PROMISED: [(&str, &str); 20] = [
 
 /// What one round of work has to move, by at least so much. `sessile_restore_degraded` moves where files are damaged;
 /// a full mailbox and a lent actor cannot be had through eight quick tools.
-const MOVED: [(&str, f64); 19] = [
+const MOVED: [(&str, f64); 20] = [
     ("sessile_sessions_active", 1.0),
     ("sessile_sessions_created_total{kind=\"bucket\"}", 1.0),
     ("sessile_sessions_created_total{kind=\"mcp\"}", 1.0),
@@ -53,6 +57,7 @@ const MOVED: [(&str, f64); 19] = [
     ("sessile_sweep_duration_seconds_count", 1.0),
     ("sessile_snapshot_duration_seconds_count", 1.0),
     ("sessile_snapshot_size_bytes", 100.0),
+    ("sessile_journal_write_duration_seconds_bucket{le=\"+Inf\"}", 1.0),
     ("sessile_owner_mismatch_total", 1.0),
 ];
 

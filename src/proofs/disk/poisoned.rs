@@ -1,23 +1,25 @@
 //! A disk that fails takes nothing on credit: from the first failed write on updates are refused, reads go on, and a
 //! snapshot into a healthy folder heals.
 
+use std::future::Future;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use super::super::hand::{folder, paused};
 use super::super::proving::{Verdict, quiet_panics};
 use super::around::{Around, Habit, Outcome};
 use crate::actor::planted::{Bug, DISK, FROM_THE_START};
-use crate::config::{DEFAULT_FLUSH_EVERY as FLUSH_EVERY, Durability};
-use crate::error::{CreateError, EventError, NotDurable, UpdateError};
+use crate::config::{DEFAULT_FLUSH_EVERY as FLUSH_EVERY, Durability, MAX_FLUSH_EVERY};
+use crate::error::{CreateError, DraftError, EventError, NotDurable, UpdateError};
 use crate::owner::Owner;
 use crate::principal::Principal;
 use crate::service::SessionService;
 use crate::snapshot::StdLayer;
-use crate::state::Json;
+use crate::state::{Draft, Json};
 
 /// How a disk fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,4 +204,48 @@ async fn fails_meanwhile(bugs: &[Bug]) -> Verdict {
 fn a_snapshot_heals_nothing_that_failed_after_it_was_begun() {
     assert_eq!(paused(fails_meanwhile(&[])), Ok(String::new()));
     paused(fails_meanwhile(&[Bug::HealsWhateverFailed])).unwrap_err();
+}
+
+/// What a turn is told that waits behind another when the journal is given up, and what it made.
+async fn in_line(durability: Durability, bugs: &[Bug]) -> (Result<(), UpdateError>, Option<i64>) {
+    let (place, disk) = (folder(), Arc::new(Failing::default()));
+    let (service, owner) = FROM_THE_START.scope(bugs.to_vec(), start(place.path(), &disk, durability)).await;
+    let (bucket, doomed) = (owner.bucket().await.unwrap(), owner.create(Default::default()).await.unwrap());
+    let ((started, runs), (release, released)) = (mpsc::channel(), mpsc::channel());
+    let run = move |_: &mut Draft| {
+        started.send(()).unwrap();
+        released.recv().unwrap();
+        Ok::<_, DraftError>(())
+    };
+    let running = tokio::spawn({
+        let bucket = bucket.clone();
+        async move { bucket.update_blocking(run).await }
+    });
+    tokio::task::spawn_blocking(move || runs.recv().unwrap()).await.unwrap();
+    let mut queued = Box::pin(bucket.increment("n", 1));
+    assert!(queued.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    disk.set(Fault::Write);
+    assert!(matches!(doomed.close().await, Err(CreateError::NotDurable(_))));
+    assert!(!service.is_durable());
+    release.send(()).unwrap();
+    let told = queued.await.map(drop);
+    let _ = running.await.unwrap();
+    (told, bucket.get::<i64>("n").unwrap())
+}
+
+/// No write comes by the clock: an end is what meets the fault.
+const SELDOM: Durability = Durability::Journal { flush_every: MAX_FLUSH_EVERY };
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_in_line_when_the_journal_is_given_up_is_refused() {
+    for durability in [Durability::Commit, SELDOM] {
+        let (told, made) = in_line(durability, &[]).await;
+        assert!(matches!(told, Err(UpdateError::NotDurable(NotDurable))) && made.is_none(), "{durability:?}: {told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_that_is_run_on_credit_is_seen() {
+    let (told, made) = in_line(SELDOM, &[Bug::RunsOnCredit]).await;
+    assert!(told.is_ok() && made == Some(1), "{told:?}");
 }

@@ -17,10 +17,11 @@ impl Draft {
         self.keys = Some(self.base.keys().with(applied, window, most));
     }
 
-    /// Takes over what another copy of the session remembers, whose entries it takes over too.
-    pub(crate) fn adopt_keys(&mut self, keys: AppliedKeys) {
+    /// Takes over what another copy of the session remembers, whose entries it takes over too. Revisions of that copy are
+    /// numbers of another count, so that what it remembers counts as made by this commit.
+    pub(crate) fn adopt_keys(&mut self, keys: &AppliedKeys) {
         if !keys.is(self.base.keys()) {
-            self.keys = Some(keys);
+            self.keys = Some(keys.of_revision(self.base.revision.next()));
         }
     }
 }
