@@ -277,6 +277,7 @@ fn take(
     logs.attach(live, |slot, bytes| core.capacity.count_restored_events(&slot.identity, bytes));
     tombstones.extend(replay.tombstones().map(image::unearth));
     let next_frame = chain.next_frame();
+    folder.carries(chain.read());
     let Chain { replay, files, cut } = chain;
     let cut = cut.map(JournalCut::from);
     let (journals, journaled) = (files.len() as u64, replay.len() as u64);

@@ -219,19 +219,26 @@ async fn take(core: &Arc<Core>, state: &mut State) -> Answer {
             Some(number) => folder.write_as(number, format, taken_at, fill),
             None => folder.write(format, taken_at, fill),
         }?;
+        // What follows may have files to read, and is not what anybody waits for who waits for a write.
+        let took = started.elapsed();
+        // Before anything is removed: what is put aside is nobody's to go on from.
+        put_aside(&writing, &folder);
         let since = options.keep_for.map(|keep_for| taken_at.saturating_sub(micros(keep_for)));
         if let Err(error) = folder.retain(options.generations, since) {
             tracing::warn!(%error, "an old snapshot could not be removed");
         }
         put_aside(&writing, &folder);
-        Ok::<_, WriteError>(written)
+        Ok::<_, WriteError>((written, took))
     };
     let written = core.blocking(work).await;
-    let took = started.elapsed();
+    let took = match &written {
+        Ok(Ok((_, took))) => *took,
+        _ => started.elapsed(),
+    };
     state.last = took;
     core.telemetry.snapshot_seconds.record(took.as_secs_f64());
     match written {
-        Ok(Ok(written)) => {
+        Ok(Ok((written, _))) => {
             if let Some(journal) = core.journal() {
                 journal.folded(core, written.bytes);
             }
@@ -253,10 +260,10 @@ fn put_aside(core: &Core, folder: &Folder) {
         Ok(moved) => {
             core.telemetry.snapshots_quarantined.increment(moved.len() as u64);
             for path in moved {
-                tracing::warn!(path = %path.display(), "a damaged snapshot was put aside");
+                tracing::warn!(path = %path.display(), "a damaged file was put aside");
             }
         }
-        Err(error) => tracing::warn!(%error, "a damaged snapshot could not be put aside; it is tried again"),
+        Err(error) => tracing::warn!(%error, "a damaged file could not be put aside; it is tried again"),
     }
 }
 

@@ -5,9 +5,10 @@ mod names;
 mod quarantine;
 mod restore;
 mod retain;
+mod superseded;
 pub(super) mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,8 +25,17 @@ use names::Name;
 pub(crate) use names::{GenerationFile, JournalFile, is_journal_name};
 pub(crate) use restore::Found;
 
-/// Whole files by their paths, with the time that each was begun at where that is known.
-type Valid = BTreeMap<PathBuf, Option<u64>>;
+/// What is known of generations, by their paths.
+type Known = BTreeMap<PathBuf, About>;
+
+/// What is known of one generation.
+#[derive(Clone, Copy, Default)]
+struct About {
+    /// Whether it is whole: this process wrote it or read it to its end.
+    is_whole: Option<bool>,
+    /// When it was begun, as it says itself.
+    begun: Option<u64>,
+}
 
 /// A folder of snapshots, locked for as long as this lives.
 pub(crate) struct Folder {
@@ -33,10 +43,12 @@ pub(crate) struct Folder {
     layer: Arc<dyn FileLayer>,
     options: ReadOptions,
     wrap: Wrap,
-    /// Files that this process wrote or read whole. The lock makes writing and retention take turns.
-    valid: Mutex<Valid>,
-    /// Files that the restore passed over, until they are put aside. Taken before `valid`.
+    /// The lock makes writing and retention take turns.
+    known: Mutex<Known>,
+    /// Files that the restore or the retention passed over, until they are put aside. Taken before `known`.
     damaged: Mutex<Vec<PathBuf>>,
+    /// Journals whose every change is in memory: this process restored them, or writes them.
+    carried: Mutex<BTreeSet<PathBuf>>,
     _lock: Lock,
 }
 
@@ -75,8 +87,9 @@ impl Folder {
             layer,
             options,
             wrap: Wrap::default(),
-            valid: Mutex::default(),
+            known: Mutex::default(),
             damaged: Mutex::default(),
+            carried: Mutex::default(),
             _lock: lock,
         })
     }

@@ -1,12 +1,13 @@
 //! Guarantees 8 and 9: what snapshots hold, when they are written, and what becomes of damaged ones.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::common::{Random, alice, bob, secs, seed};
-use sessile::{Builder, Format, NewSession, Session, SessionService, SnapshotError, StartError, Ttl};
+use sessile::{Builder, Durability, Format, NewSession, Session, SessionService, SnapshotError, StartError, Ttl};
 
 const FORMATS: [Format; 2] = [Format::Bincode, Format::Json];
 
@@ -305,6 +306,119 @@ async fn a_newer_file_refuses_to_start_though_older_ones_are_there() {
         }
         assert_eq!(fs::read(&files[1]).unwrap(), newer);
     }
+}
+
+/// Everything in a folder but its lock, and the folder of what was put aside.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = paths.filter(|path| path.is_file() && !path.ends_with("lock"));
+    files.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+fn journal(folder: &Path, generation: u64) -> PathBuf {
+    folder.join(format!("journal-{generation:020}-000000.log"))
+}
+
+fn commits(folder: &Path) -> Builder {
+    builder(folder, Format::Bincode).durability(Durability::Commit).generations(1)
+}
+
+/// Journals with two generations, the second going on to `n` = 9.
+async fn journaled(folder: &Path) {
+    let service = commits(folder).generations(2).start().await.unwrap();
+    for number in 1..=2_u64 {
+        bucket(&service).await.set("n", &number).await.unwrap();
+        service.snapshot().await.unwrap();
+    }
+    for number in 3..=9_u64 {
+        bucket(&service).await.set("n", &number).await.unwrap();
+    }
+}
+
+/// Some more snapshots, of this life and of another one.
+async fn go_on(service: SessionService, folder: &Path) {
+    let mut living = Some(service);
+    for _ in 0..2 {
+        let service = match living.take() {
+            Some(service) => service,
+            None => commits(folder).start().await.unwrap(),
+        };
+        for number in 0..3 {
+            bucket(&service).await.set("n", &number).await.unwrap();
+            service.snapshot().await.unwrap();
+        }
+        service.drain().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_a_newer_release_wrote_stays_with_all_that_it_goes_on_with() {
+    for newer in ["snapshot", "journal"] {
+        let folder = tempfile::tempdir().unwrap();
+        journaled(folder.path()).await;
+        let path = match newer {
+            "snapshot" => generations(folder.path())[1].clone(),
+            _ => journal(folder.path(), 2),
+        };
+        fs::write(&path, from_the_future(&fs::read(&path).unwrap(), Format::Bincode)).unwrap();
+        let before = contents(folder.path());
+        match commits(folder.path()).start().await {
+            Err(StartError::Newer { file, found: 7, .. }) => assert_eq!(file, path),
+            other => panic!("{newer}: {other:?}"),
+        }
+        assert!(contents(folder.path()) == before, "{newer}: a refusal changes nothing");
+        let service = commits(folder.path()).start_empty(true).start().await.unwrap();
+        assert!(service.restored().started_empty && value(&service).await.is_none());
+        go_on(service, folder.path()).await;
+        let after = contents(folder.path());
+        // What the older generation is good for is good for without them, and it is removed in its turn.
+        for stays in [generations(folder.path())[0].clone(), path.clone(), journal(folder.path(), 2)] {
+            assert_eq!(after.get(&stays), before.get(&stays), "{newer}: {}", stays.display());
+        }
+        assert!(before.contains_key(&generations(folder.path())[0]));
+        assert!(!journal(folder.path(), 1).exists(), "{newer}");
+        assert_eq!(after.len(), 4, "{newer}: one generation and its journal beside them: {:?}", after.keys());
+    }
+}
+
+#[tokio::test]
+async fn damage_in_a_journal_is_put_aside_and_never_removed() {
+    for damage in ["middle", "header"] {
+        let folder = tempfile::tempdir().unwrap();
+        journaled(folder.path()).await;
+        let path = journal(folder.path(), 2);
+        let mut bytes = fs::read(&path).unwrap();
+        // Each frame takes a sector or two, and so does the header.
+        bytes[if damage == "middle" { 512 * 4 + 40 } else { 20 }] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        let service = commits(folder.path()).start().await.unwrap();
+        assert!(service.restored().degraded(), "{damage}");
+        let found = value(&service).await;
+        assert!(found.is_some_and(|found| found < 9), "{damage}: {found:?}");
+        go_on(service, folder.path()).await;
+        let aside = folder.path().join("quarantine").join(path.file_name().unwrap());
+        let held = if path.exists() { fs::read(&path) } else { fs::read(&aside) };
+        assert!(held.is_ok_and(|held| held == bytes), "{damage}: it was removed");
+        assert!(aside.exists(), "{damage}: it was not put aside");
+        assert_eq!(contents(folder.path()).len(), 2, "{damage}: one generation and its journal");
+    }
+}
+
+#[tokio::test]
+async fn damage_in_the_newest_snapshot_costs_nothing_that_journals_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    journaled(folder.path()).await;
+    let newest = generations(folder.path())[1].clone();
+    let mut damaged = fs::read(&newest).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    fs::write(&newest, &damaged).unwrap();
+    let service = commits(folder.path()).start().await.unwrap();
+    assert_eq!((service.restored().degraded(), value(&service).await), (true, Some(9)));
+    go_on(service, folder.path()).await;
+    let aside = folder.path().join("quarantine").join(newest.file_name().unwrap());
+    assert_eq!(fs::read(aside).unwrap(), damaged);
+    assert_eq!(contents(folder.path()).len(), 2, "what was restored from is gone");
 }
 
 #[tokio::test]

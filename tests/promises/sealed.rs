@@ -137,6 +137,45 @@ async fn told_to_start_empty_it_leaves_what_it_cannot_open() {
     assert_eq!(after.len(), before.len() + 1, "of its own one generation is kept");
 }
 
+#[tokio::test]
+async fn told_to_start_empty_it_leaves_journals_that_it_cannot_open() {
+    // With a snapshot that they go on from, and alone.
+    for snapshots in [1, 0] {
+        let folder = tempfile::tempdir().unwrap();
+        let own = |keys| builder(folder.path(), keys).durability(Durability::Commit).generations(1);
+        let service = own("a").start().await.unwrap();
+        for number in 1..=snapshots {
+            set(&service, number).await;
+            service.snapshot().await.unwrap();
+        }
+        set(&service, 7).await;
+        drop(service);
+        let before = contents(folder.path());
+        assert!(before.keys().any(|path| path.extension().is_some_and(|extension| extension == "log")));
+        let service = own("b").start_empty(true).start().await.unwrap();
+        assert!(service.restored().started_empty && value(&service).await.is_none());
+        for number in 0..4 {
+            set(&service, number).await;
+            service.snapshot().await.unwrap();
+        }
+        service.drain().await.unwrap();
+        drop(service);
+        // Nor does a later start, which finds them behind it.
+        let service = own("b").start().await.unwrap();
+        for number in 0..4 {
+            set(&service, number).await;
+            service.snapshot().await.unwrap();
+        }
+        service.drain().await.unwrap();
+        let after = contents(folder.path());
+        let gone: Vec<_> = before.iter().filter(|(path, held)| after.get(*path) != Some(held)).collect();
+        assert!(gone.is_empty(), "{:?}", gone.iter().map(|(path, _)| path).collect::<Vec<_>>());
+        assert_eq!(after.len(), before.len() + 2, "of its own one generation is kept, with its journal");
+        after.keys().filter(|path| !before.contains_key(*path)).for_each(|path| fs::remove_file(path).unwrap());
+        assert_eq!(value(&own("a").start().await.unwrap()).await, Some(7));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_new_first_key_seals_the_next_snapshot_which_follows_soon() {
     let folder = tempfile::tempdir().unwrap();
