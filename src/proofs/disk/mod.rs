@@ -16,6 +16,7 @@ mod plain;
 mod planted;
 mod poisoned;
 mod quarantine;
+mod reading;
 mod simulated;
 mod snapshots;
 mod sweep;

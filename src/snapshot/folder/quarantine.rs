@@ -21,7 +21,8 @@ impl Folder {
         let mut damaged = self.damaged.lock();
         // Names sort as their numbers do, those of journals before all.
         let known = self.known.lock();
-        let superseded = known.iter().rev().find(|(_, about)| about.is_whole == Some(true)).map(|(path, _)| path.clone());
+        let superseded =
+            known.iter().rev().find(|(_, about)| about.is_whole == Some(true)).map(|(path, _)| path.clone());
         drop(known);
         let due: Vec<_> = damaged.iter().filter(|path| Some(*path) < superseded.as_ref()).cloned().collect();
         if due.is_empty() {

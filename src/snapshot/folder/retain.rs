@@ -94,7 +94,8 @@ impl Folder {
             Some(About { is_whole: Some(false), .. }) => None,
             Some(About { begun: Some(begun), .. }) => Some(*begun),
             _ => {
-                let read = self.open_file(file).and_then(|mut opened| header(&mut opened)).map(|header| header.created_at);
+                let read =
+                    self.open_file(file).and_then(|mut opened| header(&mut opened)).map(|header| header.created_at);
                 learn(known, file, &read);
                 read.ok()
             }
@@ -120,9 +121,9 @@ struct Going<'a> {
 }
 
 impl Going<'_> {
-    /// A generation with the journals up to the next one; all of them stay where one of those does.
+    /// A generation with the journals up to the next one; where one of those stays all of it does that is not in memory.
     fn with_snapshot(&mut self, file: &GenerationFile, group: &[JournalFile]) -> io::Result<()> {
-        let Some(fates) = self.folder.fates(group, file.number) else { return Ok(()) };
+        let Some(fates) = self.folder.fates(group, file.number) else { return self.carried(group) };
         self.journals(fates)?;
         self.folder.layer.remove(&file.path)?;
         self.changed = true;
@@ -135,7 +136,10 @@ impl Going<'_> {
         match group.first() {
             Some(first) if first.generation == 0 => {
                 let fates = self.folder.fates(group, 0);
-                fates.map_or(Ok(()), |fates| self.journals(fates))
+                match fates {
+                    Some(fates) => self.journals(fates),
+                    None => self.carried(group),
+                }
             }
             _ => self.carried(group),
         }

@@ -21,7 +21,7 @@ impl Folder {
     }
 
     /// What is to become of the journals that go on from a valid generation up to the next one, oldest first; `None` where
-    /// one of them may be as good as it was and is not for this process to read: then all stay.
+    /// one of them may be as good as it was and is not for this process to read.
     ///
     /// What this process does not carry is read to find out.
     pub(super) fn fates(&self, group: &[JournalFile], generation: u64) -> Option<Vec<(PathBuf, Fate)>> {
