@@ -143,7 +143,9 @@ impl Actor for Snapshotter {
     type Arguments = State;
 
     async fn pre_start(&self, myself: ActorRef<Message>, state: State) -> Result<State, ActorProcessingErr> {
-        drop(myself.send_after(state.options.every, || Message::IntervalOver));
+        if !state.options.on_request {
+            drop(myself.send_after(state.options.every, || Message::IntervalOver));
+        }
         Ok(state)
     }
 
@@ -155,6 +157,7 @@ impl Actor for Snapshotter {
     ) -> Result<(), ActorProcessingErr> {
         let Some(core) = state.core.upgrade() else { return Ok(()) };
         match message {
+            Message::FirstChange | Message::Fold if state.options.on_request => {}
             Message::FirstChange => {
                 let delay = delay(state.last);
                 // What a journal holds is in no haste.
@@ -223,11 +226,13 @@ async fn take(core: &Arc<Core>, state: &mut State) -> Answer {
         let took = started.elapsed();
         // Before anything is removed: what is put aside is nobody's to go on from.
         put_aside(&writing, &folder);
-        let since = options.keep_for.map(|keep_for| taken_at.saturating_sub(micros(keep_for)));
-        if let Err(error) = folder.retain(options.generations, since) {
-            tracing::warn!(%error, "an old snapshot could not be removed");
+        if !options.on_request {
+            let since = options.keep_for.map(|keep_for| taken_at.saturating_sub(micros(keep_for)));
+            if let Err(error) = folder.retain(options.generations, since) {
+                tracing::warn!(%error, "an old snapshot could not be removed");
+            }
+            put_aside(&writing, &folder);
         }
-        put_aside(&writing, &folder);
         Ok::<_, WriteError>((written, took))
     };
     let written = core.blocking(work).await;

@@ -200,6 +200,58 @@ async fn three_generations_are_kept_and_more_where_told() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn on_request_alone_nothing_is_written_by_the_clock_and_nothing_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = builder(folder.path(), Format::Bincode).generations(6).start().await.unwrap();
+    service.owner(&alice()).create(NewSession::default().idle_timeout(Duration::from_millis(1))).await.unwrap();
+    for number in 1..=6_u64 {
+        bucket(&service).await.set("n", &number).await.unwrap();
+        service.snapshot().await.unwrap();
+    }
+    drop(service);
+    std::thread::sleep(Duration::from_millis(5));
+    fs::write(folder.path().join("snapshot-00000000000000000009.bin.tmp"), "half").unwrap();
+    let before = contents(folder.path());
+    let on_request = builder(folder.path(), Format::Bincode).snapshots_on_request(true).generations(1);
+    let service = on_request.start().await.unwrap();
+    assert_eq!(service.restored().expired, 1, "which is a change");
+    bucket(&service).await.set("n", &7).await.unwrap();
+    tokio::time::sleep(secs(600)).await;
+    assert!(contents(folder.path()) == before);
+    service.snapshot().await.unwrap();
+    bucket(&service).await.set("n", &8).await.unwrap();
+    service.drain().await.unwrap();
+    assert_eq!(generations(folder.path()).len(), 8);
+    assert!(before.into_iter().all(|(path, held)| fs::read(path).unwrap() == held));
+}
+
+#[tokio::test]
+async fn of_files_that_are_kept_for_their_age_none_is_read_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = || builder(folder.path(), Format::Bincode).generations(1).keep_for(secs(86_400));
+    let service = own().start().await.unwrap();
+    for number in 1..=5_u64 {
+        bucket(&service).await.set("n", &number).await.unwrap();
+        service.snapshot().await.unwrap();
+    }
+    drop(service);
+    // Damage behind its header is nobody's business while a file is kept; it is found when its turn comes, and stays.
+    let third = generations(folder.path())[2].clone();
+    let mut damaged = fs::read(&third).unwrap();
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    fs::write(&third, &damaged).unwrap();
+    let service = own().start().await.unwrap();
+    service.drain().await.unwrap();
+    assert_eq!(generations(folder.path()).len(), 6);
+    let service = builder(folder.path(), Format::Bincode).generations(1).start().await.unwrap();
+    service.drain().await.unwrap();
+    let left = generations(folder.path());
+    assert_eq!((left.len(), &left[0]), (2, &third));
+    assert_eq!(fs::read(&third).unwrap(), damaged);
+}
+
 fn damages(whole: &[u8], random: &mut Random) -> Vec<(String, Vec<u8>)> {
     let mut damages = vec![("empty".to_owned(), Vec::new()), ("foreign".to_owned(), b"hello".to_vec())];
     for _ in 0..8 {
