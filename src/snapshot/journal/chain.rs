@@ -34,11 +34,6 @@ impl Chain {
         self.files.last().map(|(_, read)| read.next_frame)
     }
 
-    /// Whether every file of it is sealed.
-    pub(crate) fn is_sealed(&self) -> bool {
-        self.files.iter().all(|(_, read)| read.header.seal.is_some())
-    }
-
     /// Whether nothing of it that was acknowledged is missing.
     pub(crate) fn is_whole(&self) -> bool {
         self.cut.as_ref().is_none_or(|cut| !cut.lost)
