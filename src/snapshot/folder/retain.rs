@@ -32,7 +32,8 @@ impl Folder {
         for file in &files {
             let counts = match found < keep {
                 true => self.is_whole(file, &mut known),
-                false => self.begun(file, &mut known).is_some(),
+                // Whether it can be read is asked when it is to go.
+                false => since.is_none() || self.begun(file, &mut known).is_some(),
             };
             if !counts {
                 continue;
