@@ -147,6 +147,7 @@ pub(crate) struct SnapshotOptions {
     #[garde(inner(custom(positive)))]
     pub(crate) keep_for: Option<Duration>,
     pub(crate) start_empty: bool,
+    pub(crate) on_request: bool,
     #[garde(custom(flush))]
     pub(crate) durability: Durability,
 }

@@ -285,7 +285,10 @@ fn describe() {
         "When the last snapshot was written."
     );
     describe_counter!("sessile_snapshot_failures_total", "Snapshots that could not be written, by reason.");
-    describe_counter!("sessile_snapshots_quarantined_total", "Damaged snapshots put aside into `quarantine/`.");
+    describe_counter!(
+        "sessile_snapshots_quarantined_total",
+        "Damaged snapshots and journals put aside into `quarantine/`."
+    );
     describe_histogram!(
         "sessile_journal_write_duration_seconds",
         Unit::Seconds,

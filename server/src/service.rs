@@ -129,7 +129,7 @@ fn restored(report: &RestoreReport) -> String {
             let taken_at = humantime::format_rfc3339_seconds(taken_at.to_system_time());
             format!("{} sessions from journals until {taken_at}; {} expired meanwhile", report.sessions, report.expired)
         }
-        _ if report.started_empty => "nothing, as told; the files stay where they are".to_owned(),
+        _ if report.started_empty => "nothing, as told; files that cannot be used stay where they are".to_owned(),
         _ => "nothing: the folder holds no snapshot yet".to_owned(),
     };
     for (path, problem) in &report.skipped {
@@ -143,8 +143,8 @@ fn restored(report: &RestoreReport) -> String {
         let what = if cut.lost { "damaged  " } else { "cut short" };
         text = format!("{text}\n  {what} {}: {}", cut.path.display(), cut.detail);
     }
-    if report.unsealed {
-        text = format!("{text}\n  unsealed  that snapshot was not sealed; the next one is");
+    if let Some(path) = &report.unsealed {
+        text = format!("{text}\n  unsealed  {} was not sealed; the next snapshot is", path.display());
     }
     if let Some(behind) = report.clock_behind {
         text = format!("{text}\n  clock     {} s behind the snapshot's own time", behind.as_secs());

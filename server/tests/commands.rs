@@ -256,6 +256,27 @@ async fn import_brings_sessions_in_once() {
 }
 
 #[tokio::test]
+async fn import_leaves_how_many_snapshots_are_kept_to_the_server() {
+    let folder = files().await;
+    let snapshots = folder.path().join("snapshots");
+    let service = SessionService::builder().snapshots(&snapshots).generations(9_usize).start().await.unwrap();
+    for number in 0..8 {
+        service.owner(&alice()).bucket().await.unwrap().set("n", &number).await.unwrap();
+        service.snapshot().await.unwrap();
+    }
+    drop(service);
+    let before = image(&snapshots);
+    assert_eq!(before.len(), 8 + 1, "snapshots and lock");
+    for args in [vec!["import", "state.bin", "--dry-run"], vec!["import", "state.bin"]] {
+        let done = sessile(folder.path(), &args);
+        assert_eq!(code(&done), Some(0), "{}", text(&done.stderr));
+        let (after, more) = (image(&snapshots), usize::from(args.len() == 2));
+        assert!(before.iter().all(|file| after.contains(file)), "one that was kept is gone");
+        assert_eq!(after.len(), before.len() + more);
+    }
+}
+
+#[tokio::test]
 async fn import_policies_decide_between_what_is_there_and_what_comes() {
     for format in [Format::Bincode, Format::Json] {
         // What is there was used after the file was written.

@@ -3,7 +3,7 @@
 mod arrivals;
 mod crew;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,8 +45,8 @@ pub struct RestoreReport {
     pub skipped: Vec<(PathBuf, String)>,
     /// Whether files were there and the service was told to start without them.
     pub started_empty: bool,
-    /// Whether that file was not sealed though the service has keys. The next snapshot is; it follows soon.
-    pub unsealed: bool,
+    /// The first of these files that was not sealed though the service has keys. The next snapshot is; it follows soon.
+    pub unsealed: Option<PathBuf>,
     /// How far the wall clock is behind the file's own time, if it is.
     pub clock_behind: Option<Duration>,
 }
@@ -105,7 +105,7 @@ pub(crate) fn restore(
     let found = match newest(core, folder, now) {
         Ok(found) => found,
         Err(error) if start_empty => {
-            tracing::warn!(%error, "starting empty, as told; the files stay where they are");
+            tracing::warn!(%error, "starting empty, as told; files that cannot be used stay where they are");
             let goes_on = GoesOn { snapshot_first: true, ..GoesOn::default() };
             return Ok((RestoreReport { started_empty: true, ..RestoreReport::default() }, goes_on));
         }
@@ -137,14 +137,14 @@ pub(crate) fn restore(
     if let Some(behind) = report.clock_behind {
         tracing::warn!(seconds = behind.as_secs(), "the wall clock is behind the time of the snapshot");
     }
-    report.unsealed = taken.seal == Seal::Missing;
-    if let Some(path) = file.as_ref().map(|file| file.path.display()).filter(|_| report.unsealed) {
-        tracing::warn!(%path, "the snapshot is not sealed, so anybody could have written it; the next one is sealed");
-    }
     if taken.seal != Seal::AsAsked {
         // Files that are behind: the next snapshot seals all of it under the key that writes.
         core.changed();
         goes_on.snapshot_soon = true;
+    }
+    if let Seal::Missing(path) = &taken.seal {
+        tracing::warn!(path = %path.display(), "a file is not sealed, so anybody could have written it; the next snapshot is");
+        report.unsealed = Some(path.clone());
     }
     goes_on.found = taken.settle(core, now, &mut report);
     report.file = file.map(|file| file.path);
@@ -208,17 +208,13 @@ fn take(
     now: Timestamp,
 ) -> Result<Taken, FileError> {
     let (mut seal, mut written_at) = (Seal::AsAsked, 0);
-    if core.config.wrap.seals() && !chain.is_sealed() {
-        seal = Seal::Missing;
-    }
     if let Some(file) = file {
         let mut opened = folder.open_file(file)?;
-        seal = match opened.is_behind(&core.config.wrap) {
-            false => seal,
-            true if opened.sealed_under().is_none() => Seal::Missing,
-            true => Seal::Behind,
-        };
+        seal = seal.and(&file.path, opened.is_behind(&core.config.wrap), opened.sealed_under().is_some());
         written_at = header(&mut opened)?.created_at;
+    }
+    for (journal, read) in &chain.files {
+        seal = seal.and(&journal.path, read.header.is_behind(&core.config.wrap), read.header.seal.is_some());
     }
     // The last time that is known: what was left of a life then is left of it now.
     let saved_at = Timestamp::from_micros(written_at.max(chain.written_at()));
@@ -277,6 +273,7 @@ fn take(
     logs.attach(live, |slot, bytes| core.capacity.count_restored_events(&slot.identity, bytes));
     tombstones.extend(replay.tombstones().map(image::unearth));
     let next_frame = chain.next_frame();
+    folder.carries(chain.read());
     let Chain { replay, files, cut } = chain;
     let cut = cut.map(JournalCut::from);
     let (journals, journaled) = (files.len() as u64, replay.len() as u64);
@@ -284,14 +281,25 @@ fn take(
     Ok(Taken { saved_at, seal, due, tombstones, sessions, journals, journaled, cut, last, next_frame })
 }
 
-/// How a file is sealed, beside how the next one will be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How files are sealed, beside how the next one will be.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Seal {
     AsAsked,
-    /// Under an older key.
+    /// One is under an older key.
     Behind,
-    /// Not at all, though there are keys.
-    Missing,
+    /// This one, the first such, is not sealed at all, though there are keys.
+    Missing(PathBuf),
+}
+
+impl Seal {
+    fn and(self, path: &Path, is_behind: bool, is_sealed: bool) -> Self {
+        match self {
+            Self::Missing(_) => self,
+            _ if is_behind && !is_sealed => Self::Missing(path.to_owned()),
+            _ if is_behind => Self::Behind,
+            _ => self,
+        }
+    }
 }
 
 /// What was entered from a file, and what is to be settled once all of it is known to be right.

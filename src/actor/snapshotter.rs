@@ -143,7 +143,9 @@ impl Actor for Snapshotter {
     type Arguments = State;
 
     async fn pre_start(&self, myself: ActorRef<Message>, state: State) -> Result<State, ActorProcessingErr> {
-        drop(myself.send_after(state.options.every, || Message::IntervalOver));
+        if !state.options.on_request {
+            drop(myself.send_after(state.options.every, || Message::IntervalOver));
+        }
         Ok(state)
     }
 
@@ -155,6 +157,7 @@ impl Actor for Snapshotter {
     ) -> Result<(), ActorProcessingErr> {
         let Some(core) = state.core.upgrade() else { return Ok(()) };
         match message {
+            Message::FirstChange | Message::Fold if state.options.on_request => {}
             Message::FirstChange => {
                 let delay = delay(state.last);
                 // What a journal holds is in no haste.
@@ -219,19 +222,28 @@ async fn take(core: &Arc<Core>, state: &mut State) -> Answer {
             Some(number) => folder.write_as(number, format, taken_at, fill),
             None => folder.write(format, taken_at, fill),
         }?;
-        let since = options.keep_for.map(|keep_for| taken_at.saturating_sub(micros(keep_for)));
-        if let Err(error) = folder.retain(options.generations, since) {
-            tracing::warn!(%error, "an old snapshot could not be removed");
-        }
+        // What follows may have files to read, and is not what anybody waits for who waits for a write.
+        let took = started.elapsed();
+        // Before anything is removed: what is put aside is nobody's to go on from.
         put_aside(&writing, &folder);
-        Ok::<_, WriteError>(written)
+        if !options.on_request {
+            let since = options.keep_for.map(|keep_for| taken_at.saturating_sub(micros(keep_for)));
+            if let Err(error) = folder.retain(options.generations, since) {
+                tracing::warn!(%error, "an old snapshot could not be removed");
+            }
+            put_aside(&writing, &folder);
+        }
+        Ok::<_, WriteError>((written, took))
     };
     let written = core.blocking(work).await;
-    let took = started.elapsed();
+    let took = match &written {
+        Ok(Ok((_, took))) => *took,
+        _ => started.elapsed(),
+    };
     state.last = took;
     core.telemetry.snapshot_seconds.record(took.as_secs_f64());
     match written {
-        Ok(Ok(written)) => {
+        Ok(Ok((written, _))) => {
             if let Some(journal) = core.journal() {
                 journal.folded(core, written.bytes);
             }
@@ -253,10 +265,10 @@ fn put_aside(core: &Core, folder: &Folder) {
         Ok(moved) => {
             core.telemetry.snapshots_quarantined.increment(moved.len() as u64);
             for path in moved {
-                tracing::warn!(path = %path.display(), "a damaged snapshot was put aside");
+                tracing::warn!(path = %path.display(), "a damaged file was put aside");
             }
         }
-        Err(error) => tracing::warn!(%error, "a damaged snapshot could not be put aside; it is tried again"),
+        Err(error) => tracing::warn!(%error, "a damaged file could not be put aside; it is tried again"),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::snapshot;
 
 /// Why a file was not read or not written: the message tells what is wrong, [`FileError::hint`] what to do.
 ///
-/// Nothing that was there before has been changed, and no half-written file is left.
+/// Nothing that was there before has been changed, modes included, and no half-written file is left.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {

@@ -25,6 +25,7 @@ pub struct Builder {
     pub(super) generations: Option<usize>,
     pub(super) keep_for: Option<Duration>,
     pub(super) start_empty: bool,
+    pub(super) on_request: bool,
     pub(super) durability: Durability,
     pub(super) clock: Option<Clock>,
     pub(super) recorder: Option<SharedRecorder>,
@@ -105,6 +106,11 @@ impl Builder {
         keep_for: Option<Duration> => keep_for;
         /// Whether to start empty when the folder holds files and none of them can be used. Nothing is deleted.
         start_empty: bool => start_empty;
+        /// Whether snapshots are written on request alone, by [`SessionService::snapshot`] and [`SessionService::drain`]: none by
+        /// the clock or because a journal is long, and none is removed. Default false.
+        ///
+        /// For tools that work on the folder of a service that is stopped: unless they ask for a snapshot, it stays as it was.
+        snapshots_on_request: bool => on_request;
         /// Whether snapshots and exports are compressed. Default false; compressed files are read either way.
         ///
         /// Keep it off where those who may write into sessions may also see how large files are: the size of a compressed
@@ -228,6 +234,7 @@ impl Builder {
             generations: self.generations.unwrap_or(DEFAULT_GENERATIONS),
             keep_for: self.keep_for,
             start_empty: self.start_empty,
+            on_request: self.on_request,
             durability: self.durability,
         });
         if self.snapshots.is_none() && self.durability != Durability::Snapshot {

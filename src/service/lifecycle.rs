@@ -18,7 +18,7 @@ use crate::snapshot::{Folder, FolderError, JournalWriter, RestoreError, entries_
 use crate::telemetry::Telemetry;
 use crate::time::Clock;
 
-/// Why a service did not start. Nothing runs, and nothing in the folder was changed.
+/// Why a service did not start. Nothing runs, and no file of state was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -180,6 +180,9 @@ async fn open(core: &Arc<Core>, options: &SnapshotOptions) -> Result<Opened, Sta
     let opened = core.blocking(move || {
         let folder = Folder::open(options.folder.clone(), layer, entries_codec())?.wrapped(opening.wrap());
         let (restored, goes_on) = restore(&opening, &folder, options.start_empty)?;
+        if !options.on_request {
+            folder.claim()?;
+        }
         let mut journal = None;
         if options.durability != Durability::Snapshot {
             let GoesOn { generation, frame, snapshot_first, snapshot_soon, found } = goes_on;

@@ -125,9 +125,13 @@ impl WriteError {
 
     /// Whether there was no space: what an operator can mend, and what a later write finds mended.
     pub(crate) fn is_no_space(&self) -> bool {
-        use io::ErrorKind::{QuotaExceeded, StorageFull};
-        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+        matches!(self, Self::Io { source, .. } if is_no_space(source))
     }
+}
+
+/// Whether the system had no space, or had no more for this user.
+pub(crate) fn is_no_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 impl From<io::Error> for WriteError {

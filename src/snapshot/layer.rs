@@ -1,17 +1,21 @@
 //! What is asked of a file system. Behind a trait, so that tests can fail and crash it.
 
 mod guard;
+mod make;
 
 use std::any::Any;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Steps on a file system. Each is one system call or behaves like one.
 pub(crate) trait FileLayer: Send + Sync {
-    /// Makes sure that the folder exists and belongs to its owner alone (0700).
+    /// Makes sure that the folder exists, for its owner alone (0700) where it is made, and that its name and those it is
+    /// made below outlive a power cut. A folder that is there is not changed.
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Makes a folder and these files in it their owner's alone, where they are open to others.
+    fn make_private(&self, folder: &Path, files: &[PathBuf]) -> io::Result<()>;
     /// Takes the lock file at `path` for as long as the answer lives; `None` when somebody else has it.
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>>;
     /// What is in the folder, in any order.
@@ -67,24 +71,13 @@ pub(crate) struct StdLayer;
 
 impl FileLayer for StdLayer {
     fn create_folder(&self, folder: &Path) -> io::Result<()> {
-        if !folder.is_dir() {
-            let mut builder = fs::DirBuilder::new();
-            #[cfg(unix)]
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-            builder.recursive(true).create(folder)?;
-            if let Some(parent) = folder.canonicalize()?.parent() {
-                self.sync_folder(parent)?;
-            }
-        }
-        guard::check_link(folder)?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            if fs::metadata(folder)?.permissions().mode() & 0o777 != 0o700 {
-                fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-            }
-        }
-        Ok(())
+        make::folder(&mut make::Machine, folder)?;
+        guard::check_link(folder)
+    }
+
+    fn make_private(&self, folder: &Path, files: &[PathBuf]) -> io::Result<()> {
+        guard::make_folder_private(folder)?;
+        files.iter().try_for_each(|file| guard::make_private(file))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {

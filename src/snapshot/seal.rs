@@ -86,14 +86,6 @@ impl Wrap {
         }
         self.compress
     }
-
-    /// Whether files are sealed.
-    pub(crate) fn seals(&self) -> bool {
-        #[cfg(feature = "seal")]
-        return self.keys.is_some();
-        #[cfg(not(feature = "seal"))]
-        false
-    }
 }
 
 #[cfg(test)]

@@ -40,6 +40,36 @@ async fn append(session: &Session, stream: &str, number: u64) -> EventId {
     session.events().append(stream, &Json::of(&number).unwrap()).await.unwrap()
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_copy_that_is_open_to_others_and_cannot_be_written_is_read_as_it_is() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    lived_in(folder.path(), "", true).await;
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let about = || -> Vec<_> {
+        let paths = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let mut all: Vec<_> = paths.chain([folder.path().to_owned()]).collect();
+        all.sort();
+        all.into_iter().map(|path| (fs::metadata(&path).unwrap().permissions().mode() & 0o777, path)).collect()
+    };
+    about().iter().filter(|(_, path)| path.is_file()).for_each(|(_, path)| set(path, 0o444));
+    set(folder.path(), 0o555);
+    let before = about();
+    let found = files::newest(folder.path(), Options::default());
+    let converted = found.as_ref().ok().map(|found| {
+        let mut json = Vec::new();
+        found.write_to(&mut json, Format::Json, Options::default()).map(|_| json.len())
+    });
+    let journals = found.as_ref().map(|found| found.journals.clone()).unwrap_or_default();
+    let looked: Vec<_> = journals.iter().map(|path| files::journal(path, Options::default())).collect();
+    let after = about();
+    set(folder.path(), 0o755);
+    assert!(found.is_ok_and(|found| found.journal_cut.is_none()) && matches!(converted, Some(Ok(1..))));
+    assert!(!looked.is_empty() && looked.iter().all(Result::is_ok));
+    assert_eq!(after, before, "modes were changed");
+}
+
 /// Sessions of every sort and size; with `snapshot` in between, what came after stands in the journal alone.
 async fn lived_in(folder: &Path, keys: &str, snapshot: bool) {
     let service = start(folder, keys).await;

@@ -1,12 +1,13 @@
 //! Guarantees 8 and 9: what snapshots hold, when they are written, and what becomes of damaged ones.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::common::{Random, alice, bob, secs, seed};
-use sessile::{Builder, Format, NewSession, Session, SessionService, SnapshotError, StartError, Ttl};
+use sessile::{Builder, Durability, Format, NewSession, Session, SessionService, SnapshotError, StartError, Ttl};
 
 const FORMATS: [Format; 2] = [Format::Bincode, Format::Json];
 
@@ -199,6 +200,58 @@ async fn three_generations_are_kept_and_more_where_told() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn on_request_alone_nothing_is_written_by_the_clock_and_nothing_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = builder(folder.path(), Format::Bincode).generations(6).start().await.unwrap();
+    service.owner(&alice()).create(NewSession::default().idle_timeout(Duration::from_millis(1))).await.unwrap();
+    for number in 1..=6_u64 {
+        bucket(&service).await.set("n", &number).await.unwrap();
+        service.snapshot().await.unwrap();
+    }
+    drop(service);
+    std::thread::sleep(Duration::from_millis(5));
+    fs::write(folder.path().join("snapshot-00000000000000000009.bin.tmp"), "half").unwrap();
+    let before = contents(folder.path());
+    let on_request = builder(folder.path(), Format::Bincode).snapshots_on_request(true).generations(1);
+    let service = on_request.start().await.unwrap();
+    assert_eq!(service.restored().expired, 1, "which is a change");
+    bucket(&service).await.set("n", &7).await.unwrap();
+    tokio::time::sleep(secs(600)).await;
+    assert!(contents(folder.path()) == before);
+    service.snapshot().await.unwrap();
+    bucket(&service).await.set("n", &8).await.unwrap();
+    service.drain().await.unwrap();
+    assert_eq!(contents(folder.path()).len(), before.len() + 2);
+    assert!(before.into_iter().all(|(path, held)| fs::read(path).unwrap() == held));
+}
+
+#[tokio::test]
+async fn of_files_that_are_kept_for_their_age_none_is_read_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = || builder(folder.path(), Format::Bincode).generations(1).keep_for(secs(86_400));
+    let service = own().start().await.unwrap();
+    for number in 1..=5_u64 {
+        bucket(&service).await.set("n", &number).await.unwrap();
+        service.snapshot().await.unwrap();
+    }
+    drop(service);
+    // Damage behind its header is nobody's business while a file is kept; it is found when its turn comes, and stays.
+    let third = generations(folder.path())[2].clone();
+    let mut damaged = fs::read(&third).unwrap();
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    fs::write(&third, &damaged).unwrap();
+    let service = own().start().await.unwrap();
+    service.drain().await.unwrap();
+    assert_eq!(generations(folder.path()).len(), 6);
+    let service = builder(folder.path(), Format::Bincode).generations(1).start().await.unwrap();
+    service.drain().await.unwrap();
+    let left = generations(folder.path());
+    assert_eq!((left.len(), &left[0]), (2, &third));
+    assert_eq!(fs::read(&third).unwrap(), damaged);
+}
+
 fn damages(whole: &[u8], random: &mut Random) -> Vec<(String, Vec<u8>)> {
     let mut damages = vec![("empty".to_owned(), Vec::new()), ("foreign".to_owned(), b"hello".to_vec())];
     for _ in 0..8 {
@@ -305,6 +358,119 @@ async fn a_newer_file_refuses_to_start_though_older_ones_are_there() {
         }
         assert_eq!(fs::read(&files[1]).unwrap(), newer);
     }
+}
+
+/// Everything in a folder but its lock, and the folder of what was put aside.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = paths.filter(|path| path.is_file() && !path.ends_with("lock"));
+    files.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+fn journal(folder: &Path, generation: u64) -> PathBuf {
+    folder.join(format!("journal-{generation:020}-000000.log"))
+}
+
+fn commits(folder: &Path) -> Builder {
+    builder(folder, Format::Bincode).durability(Durability::Commit).generations(1)
+}
+
+/// Journals with two generations, the second going on to `n` = 9.
+async fn journaled(folder: &Path) {
+    let service = commits(folder).generations(2).start().await.unwrap();
+    for number in 1..=2_u64 {
+        bucket(&service).await.set("n", &number).await.unwrap();
+        service.snapshot().await.unwrap();
+    }
+    for number in 3..=9_u64 {
+        bucket(&service).await.set("n", &number).await.unwrap();
+    }
+}
+
+/// Some more snapshots, of this life and of another one.
+async fn go_on(service: SessionService, folder: &Path) {
+    let mut living = Some(service);
+    for _ in 0..2 {
+        let service = match living.take() {
+            Some(service) => service,
+            None => commits(folder).start().await.unwrap(),
+        };
+        for number in 0..3 {
+            bucket(&service).await.set("n", &number).await.unwrap();
+            service.snapshot().await.unwrap();
+        }
+        service.drain().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_a_newer_release_wrote_stays_with_all_that_it_goes_on_with() {
+    for newer in ["snapshot", "journal"] {
+        let folder = tempfile::tempdir().unwrap();
+        journaled(folder.path()).await;
+        let path = match newer {
+            "snapshot" => generations(folder.path())[1].clone(),
+            _ => journal(folder.path(), 2),
+        };
+        fs::write(&path, from_the_future(&fs::read(&path).unwrap(), Format::Bincode)).unwrap();
+        let before = contents(folder.path());
+        match commits(folder.path()).start().await {
+            Err(StartError::Newer { file, found: 7, .. }) => assert_eq!(file, path),
+            other => panic!("{newer}: {other:?}"),
+        }
+        assert!(contents(folder.path()) == before, "{newer}: a refusal changes nothing");
+        let service = commits(folder.path()).start_empty(true).start().await.unwrap();
+        assert!(service.restored().started_empty && value(&service).await.is_none());
+        go_on(service, folder.path()).await;
+        let after = contents(folder.path());
+        // What the older generation is good for is good for without them, and it is removed in its turn.
+        for stays in [generations(folder.path())[0].clone(), path.clone(), journal(folder.path(), 2)] {
+            assert_eq!(after.get(&stays), before.get(&stays), "{newer}: {}", stays.display());
+        }
+        assert!(before.contains_key(&generations(folder.path())[0]));
+        assert!(!journal(folder.path(), 1).exists(), "{newer}");
+        assert_eq!(after.len(), 4, "{newer}: one generation and its journal beside them: {:?}", after.keys());
+    }
+}
+
+#[tokio::test]
+async fn damage_in_a_journal_is_put_aside_and_never_removed() {
+    for damage in ["middle", "header"] {
+        let folder = tempfile::tempdir().unwrap();
+        journaled(folder.path()).await;
+        let path = journal(folder.path(), 2);
+        let mut bytes = fs::read(&path).unwrap();
+        // Each frame takes a sector or two, and so does the header.
+        bytes[if damage == "middle" { 512 * 4 + 40 } else { 20 }] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        let service = commits(folder.path()).start().await.unwrap();
+        assert!(service.restored().degraded(), "{damage}");
+        let found = value(&service).await;
+        assert!(found.is_some_and(|found| found < 9), "{damage}: {found:?}");
+        go_on(service, folder.path()).await;
+        let aside = folder.path().join("quarantine").join(path.file_name().unwrap());
+        let held = if path.exists() { fs::read(&path) } else { fs::read(&aside) };
+        assert!(held.is_ok_and(|held| held == bytes), "{damage}: it was removed");
+        assert!(aside.exists(), "{damage}: it was not put aside");
+        assert_eq!(contents(folder.path()).len(), 2, "{damage}: one generation and its journal");
+    }
+}
+
+#[tokio::test]
+async fn damage_in_the_newest_snapshot_costs_nothing_that_journals_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    journaled(folder.path()).await;
+    let newest = generations(folder.path())[1].clone();
+    let mut damaged = fs::read(&newest).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    fs::write(&newest, &damaged).unwrap();
+    let service = commits(folder.path()).start().await.unwrap();
+    assert_eq!((service.restored().degraded(), value(&service).await), (true, Some(9)));
+    go_on(service, folder.path()).await;
+    let aside = folder.path().join("quarantine").join(newest.file_name().unwrap());
+    assert_eq!(fs::read(aside).unwrap(), damaged);
+    assert_eq!(contents(folder.path()).len(), 2, "what was restored from is gone");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -40,12 +41,12 @@ async fn value(service: &SessionService) -> Option<u64> {
     service.owner(&alice()).bucket().await.unwrap().get("n").unwrap()
 }
 
-/// Everything in a folder, with its bytes and its time.
-fn contents(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
+/// Everything in a folder, with its bytes, its time and its mode.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime, u32)> {
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     let told = |path: PathBuf| {
-        let time = fs::metadata(&path).unwrap().modified().unwrap();
-        (path.clone(), (fs::read(path).unwrap(), time))
+        let about = fs::metadata(&path).unwrap();
+        (path.clone(), (fs::read(path).unwrap(), about.modified().unwrap(), about.permissions().mode()))
     };
     files.map(told).collect()
 }
@@ -65,6 +66,13 @@ async fn a_wrong_or_missing_key_means_no_start_and_nothing_touched() {
         let service = builder(folder.path(), "a").format(format).start().await.unwrap();
         set(&service, 2).await;
         service.drain().await.unwrap();
+        // As copies of an operator may be, and what a crash left.
+        fs::write(folder.path().join("snapshot-00000000000000000009.bin.tmp"), "half").unwrap();
+        for path in contents(folder.path()).into_keys() {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let mode = || fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777;
         let before = contents(folder.path());
         for keys in ["", "b", "bc"] {
             let refused = builder(folder.path(), keys).start().await.map(drop).unwrap_err();
@@ -72,7 +80,7 @@ async fn a_wrong_or_missing_key_means_no_start_and_nothing_touched() {
             assert!(refused.to_string().contains("name a key file that holds it"), "{refused}");
             assert!(!refused.to_string().contains("aaaaaaaa") && !format!("{refused:?}").contains("aaaaaaaa"));
         }
-        assert!(contents(folder.path()) == before, "{format:?}: something was touched");
+        assert!(contents(folder.path()) == before && mode() == 0o755, "{format:?}: something was touched");
         assert_eq!(value(&start(folder.path(), "a").await).await, Some(2));
     }
 }
@@ -97,7 +105,7 @@ async fn a_journal_tells_nothing_without_its_key_and_comes_back_with_it() {
         assert_eq!((journals.count(), before.len()), (1, 2), "a journal and the lock");
         for needle in NEEDLES.iter().copied().chain(["alice", &id]) {
             let held = |bytes: &[u8]| bytes.windows(needle.len()).any(|window| window == needle.as_bytes());
-            let found = before.values().any(|(bytes, _)| held(bytes));
+            let found = before.values().any(|(bytes, ..)| held(bytes));
             assert_eq!(found, !sealed, "{needle}");
         }
         if sealed {
@@ -137,6 +145,45 @@ async fn told_to_start_empty_it_leaves_what_it_cannot_open() {
     assert_eq!(after.len(), before.len() + 1, "of its own one generation is kept");
 }
 
+#[tokio::test]
+async fn told_to_start_empty_it_leaves_journals_that_it_cannot_open() {
+    // With a snapshot that they go on from, and alone.
+    for snapshots in [1, 0] {
+        let folder = tempfile::tempdir().unwrap();
+        let own = |keys| builder(folder.path(), keys).durability(Durability::Commit).generations(1);
+        let service = own("a").start().await.unwrap();
+        for number in 1..=snapshots {
+            set(&service, number).await;
+            service.snapshot().await.unwrap();
+        }
+        set(&service, 7).await;
+        drop(service);
+        let before = contents(folder.path());
+        assert!(before.keys().any(|path| path.extension().is_some_and(|extension| extension == "log")));
+        let service = own("b").start_empty(true).start().await.unwrap();
+        assert!(service.restored().started_empty && value(&service).await.is_none());
+        for number in 0..4 {
+            set(&service, number).await;
+            service.snapshot().await.unwrap();
+        }
+        service.drain().await.unwrap();
+        drop(service);
+        // Nor does a later start, which finds them behind it.
+        let service = own("b").start().await.unwrap();
+        for number in 0..4 {
+            set(&service, number).await;
+            service.snapshot().await.unwrap();
+        }
+        service.drain().await.unwrap();
+        let after = contents(folder.path());
+        let gone: Vec<_> = before.iter().filter(|(path, held)| after.get(*path) != Some(held)).collect();
+        assert!(gone.is_empty(), "{:?}", gone.iter().map(|(path, _)| path).collect::<Vec<_>>());
+        assert_eq!(after.len(), before.len() + 2, "of its own one generation is kept, with its journal");
+        after.keys().filter(|path| !before.contains_key(*path)).for_each(|path| fs::remove_file(path).unwrap());
+        assert_eq!(value(&own("a").start().await.unwrap()).await, Some(7));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_new_first_key_seals_the_next_snapshot_which_follows_soon() {
     let folder = tempfile::tempdir().unwrap();
@@ -145,7 +192,7 @@ async fn a_new_first_key_seals_the_next_snapshot_which_follows_soon() {
     service.drain().await.unwrap();
     assert_eq!(newest(folder.path()).sealed_under, id("a"));
     let service = start(folder.path(), "ba").await;
-    assert!(value(&service).await == Some(7) && !service.restored().unsealed);
+    assert!(value(&service).await == Some(7) && service.restored().unsealed.is_none());
     // Nothing has changed but the key.
     for _ in 0..100 {
         tokio::time::sleep(secs(1)).await;
@@ -166,13 +213,68 @@ async fn an_unsealed_file_is_taken_over_told_and_sealed() {
         let service = builder(folder.path(), "").format(format).start().await.unwrap();
         set(&service, 7).await;
         service.drain().await.unwrap();
-        assert!(!service.restored().unsealed);
+        assert_eq!(service.restored().unsealed, None);
         let service = builder(folder.path(), "a").format(format).start().await.unwrap();
-        assert!(service.restored().unsealed && value(&service).await == Some(7));
+        let report = service.restored();
+        assert!(report.unsealed.is_some() && report.unsealed == report.file && value(&service).await == Some(7));
         service.drain().await.unwrap();
         assert_eq!(newest(folder.path()).sealed_under, id("a"));
         let service = start(folder.path(), "a").await;
-        assert!(!service.restored().unsealed && value(&service).await == Some(7));
+        assert!(service.restored().unsealed.is_none() && value(&service).await == Some(7));
+    }
+}
+
+#[tokio::test]
+async fn journals_that_are_not_sealed_as_asked_are_told_by_name_and_sealed_soon() {
+    let journal = |folder: &Path, generation: u64| folder.join(format!("journal-{generation:020}-000000.log"));
+    // With the keys of the snapshot if there is one, and of the journal; then with "ba".
+    for (snapshot, keys, unsealed) in
+        [(None, "", true), (None, "a", false), (Some("b"), "", true), (Some("b"), "a", false), (Some("b"), "b", false)]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        if let Some(keys) = snapshot {
+            let service = start(folder.path(), keys).await;
+            set(&service, 1).await;
+            service.drain().await.unwrap();
+        }
+        // A journal of the other sort goes on from it, as if it had been put there.
+        let donor = tempfile::tempdir().unwrap();
+        if snapshot.is_some() {
+            let mut first = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+            let first = first.find(|path| path.extension().is_some_and(|end| end == "bin")).unwrap();
+            let digits = if keys == "b" { keys.to_owned() } else { format!("{keys}b") };
+            let options = Options::default().keys(ring(&digits)).seal(!keys.is_empty());
+            files::convert(&first, donor.path().join(first.file_name().unwrap()), Format::Bincode, options).unwrap();
+        }
+        let service = builder(donor.path(), keys).durability(Durability::Commit).start().await.unwrap();
+        set(&service, 7).await;
+        drop(service);
+        let generation = u64::from(snapshot.is_some());
+        fs::copy(journal(donor.path(), generation), journal(folder.path(), generation)).unwrap();
+
+        let own = builder(folder.path(), "ba").durability(Durability::Commit).snapshot_every(secs(86_400));
+        let service = own.start().await.unwrap();
+        let report = service.restored();
+        assert_eq!(value(&service).await, Some(7), "{snapshot:?} {keys:?} {report:?}");
+        let told = service.restored().unsealed.clone();
+        assert_eq!(told, unsealed.then(|| journal(folder.path(), generation)), "{snapshot:?} {keys:?}");
+        let written = || {
+            let paths = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+            paths.filter(|path| path.extension().is_some_and(|end| end == "bin")).count() as u64
+        };
+        // Nothing has changed but the key.
+        let follows = keys != "b";
+        // The journal's thread lives by the clock of the machine.
+        for _ in 0..if follows { 1_000 } else { 20 } {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            if written() > generation {
+                break;
+            }
+        }
+        assert_eq!(written(), generation + u64::from(follows), "{snapshot:?} {keys:?}");
+        if follows {
+            assert_eq!(newest(folder.path()).sealed_under, id("b"));
+        }
     }
 }
 

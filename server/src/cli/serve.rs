@@ -63,7 +63,7 @@ pub(crate) struct ServeArgs {
     /// What happens at a cap on sessions or bytes: reject, or evict the least recently used sessions [default: reject].
     #[arg(long, value_name = "POLICY")]
     at_capacity: Option<String>,
-    /// Starts with no sessions where the snapshots are damaged or newer; the files stay where they are.
+    /// Starts with no sessions where the snapshots are damaged or newer; files that cannot be used stay where they are.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     start_empty: Option<String>,
     /// What to log, as `level` or `target=level`, comma separated [default: info].

@@ -5,7 +5,6 @@ mod report;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use sessile::files;
 use sessile::{Format, ImportOptions, ImportOutcome, ImportReport, KeyRing, SessionService, StartError};
@@ -19,8 +18,6 @@ use report::Imported;
 
 /// A server may allow any number of sessions; it counts those of its folder when it starts.
 const MOST_SESSIONS: u64 = 1 << 32;
-/// No snapshot by the clock: the one at the end holds everything.
-const NEVER: Duration = sessile::defaults::MAX_TIMEOUT;
 
 /// Brings the sessions of a file into a folder.
 pub(super) fn run(args: &ImportArgs, keys: Option<&KeyRing>, out: &mut dyn Write) -> Result<(), Failure> {
@@ -44,7 +41,8 @@ async fn import(args: &ImportArgs, keys: Option<&KeyRing>) -> Result<(ImportRepo
         .max_sessions(MOST_SESSIONS)
         .max_sessions_per_owner(MOST_SESSIONS)
         .format(format_in(&args.snapshots))
-        .snapshot_every(NEVER);
+        // The one at the end holds everything; how many are kept is for the server to say.
+        .snapshots_on_request(true);
     if let Some(keys) = keys {
         builder = builder.keys(keys.clone());
     }

@@ -1,7 +1,7 @@
 //! A layer around another one: what it does otherwise is its habit. Habits nest.
 
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::snapshot::{FileLayer, LayerFile, Listed, Lock};
@@ -74,6 +74,11 @@ impl<H: Habit> FileLayer for Around<H> {
     fn create_folder(&self, folder: &Path) -> io::Result<()> {
         self.step("create folder")?;
         self.inner.create_folder(folder)
+    }
+
+    fn make_private(&self, folder: &Path, files: &[PathBuf]) -> io::Result<()> {
+        self.step("make private")?;
+        self.inner.make_private(folder, files)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {

@@ -118,7 +118,7 @@ fn a_snapshot_is_these_steps() {
             tokio::time::sleep(Duration::ZERO).await;
         }
         let steps =
-            ["list", "create", "write", "sync", "rename", "sync folder", "list", "remove", "list", "sync folder"];
+            ["list", "create", "write", "sync", "rename", "sync folder", "list", "list", "remove", "sync folder"];
         assert_eq!(*counting.0.lock(), steps);
     });
 }
@@ -126,8 +126,8 @@ fn a_snapshot_is_these_steps() {
 #[test]
 fn a_full_disk_is_told_and_leaves_nothing_half_written() {
     let (disk, recorder, log) = (Disk::default(), Arc::new(DebuggingRecorder::new()), record());
-    // Two looks, folder, lock; the first snapshot takes six steps.
-    let failing = Arc::new(Failing::new(&disk, 13, true, Fault::NoSpace));
+    // Two looks, folder, lock, and the folder made private; the first snapshot takes six steps.
+    let failing = Arc::new(Failing::new(&disk, 15, true, Fault::NoSpace));
     let (layer, figures) = (Around::layer(Arc::new(disk.clone()), &failing), recorder.snapshotter());
     paused(async {
         let builder = SessionService::builder().snapshots(FOLDER).recorder(recorder as SharedRecorder);

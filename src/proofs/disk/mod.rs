@@ -17,6 +17,7 @@ mod plain;
 mod planted;
 mod poisoned;
 mod quarantine;
+mod reading;
 mod simulated;
 mod snapshots;
 mod sweep;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -162,10 +162,6 @@ impl Disk {
 impl FileLayer for Disk {
     fn create_folder(&self, folder: &Path) -> io::Result<()> {
         let mut inner = self.0.lock();
-        if inner.folder(folder).is_ok() {
-            inner.step(Step::Look);
-            return Ok(());
-        }
         let missing: Vec<_> = folder.ancestors().take_while(|path| inner.folder(path).is_err()).collect();
         if let Some(top) = missing.last()
             && inner.medium.node(top).is_some()
@@ -173,11 +169,20 @@ impl FileLayer for Disk {
             let kind = if missing.len() == 1 { ErrorKind::AlreadyExists } else { ErrorKind::NotADirectory };
             return Err(kind.into());
         }
+        // As the machine's: the name of the lowest that is there, then each that is made.
+        let there = folder.ancestors().nth(missing.len()).and_then(Path::parent);
+        if let Some(parent) = there {
+            inner.step(Step::SyncFolder(parent.to_owned()));
+        }
         for path in missing.into_iter().rev() {
             inner.step(Step::Put(path.to_owned(), Node::Folder));
+            inner.step(Step::SyncFolder(path.parent().unwrap().to_owned()));
         }
-        let parent = folder.parent().unwrap().to_owned();
-        inner.step(Step::SyncFolder(parent));
+        Ok(())
+    }
+
+    fn make_private(&self, _: &Path, _: &[PathBuf]) -> io::Result<()> {
+        self.0.lock().step(Step::Look);
         Ok(())
     }
 

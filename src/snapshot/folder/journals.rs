@@ -77,6 +77,7 @@ impl Folder {
         let created = self.layer.create(&file.path).map_err(WriteError::io("create the journal")).map_err(not_there)?;
         let begun = JournalWriter::begin(created, header, &self.wrap).and_then(|writer| {
             self.layer.sync_folder(&self.path).map_err(WriteError::io("sync the folder"))?;
+            self.carried.lock().insert(file.path.clone());
             Ok(writer)
         });
         begun.map_err(|error| {
@@ -85,16 +86,6 @@ impl Folder {
             let removed = self.layer.remove(&file.path).and_then(|()| self.layer.sync_folder(&self.path));
             BeginError { error, may_be_there: removed.is_err() }
         })
-    }
-
-    /// Removes the journals of generations before this one; how many.
-    ///
-    /// # Errors
-    /// [`io::Error`] of the first step that failed; what was to be removed after it is still there.
-    pub(super) fn remove_journals_before(&self, generation: u64) -> io::Result<usize> {
-        let old: Vec<_> = self.journals()?.into_iter().filter(|file| file.generation < generation).collect();
-        old.iter().try_for_each(|file| self.layer.remove(&file.path))?;
-        Ok(old.len())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Puts damaged generations aside once they are superseded.
+//! Puts damaged files aside once they are superseded.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,21 @@ use super::Folder;
 const QUARANTINE: &str = "quarantine";
 
 impl Folder {
-    /// Moves files that the restore passed over as damaged to `quarantine/`, their bytes untouched; gives where they are.
+    /// Moves files that were passed over as damaged to `quarantine/`, their bytes untouched; gives where they are.
     ///
-    /// Each stays where it is until a later generation was written and is durable: before that it is the newest that there
-    /// is, and an operator's to mend. Nothing in the quarantine is read, counted, overwritten or removed.
+    /// A generation stays where it is until a later one was written and is durable: before that it is the newest that there
+    /// is, and an operator's to mend. A journal stays for as long as the generation that it goes on from: what is whole of
+    /// it counts. Nothing in the quarantine is read, counted, overwritten or removed.
     ///
     /// # Errors
     /// [`io::Error`] of the first step that failed. What was not moved is tried again by the next call.
     pub(crate) fn quarantine(&self) -> io::Result<Vec<PathBuf>> {
         let mut damaged = self.damaged.lock();
-        // Names sort as their numbers do.
-        let superseded = self.valid.lock().last_key_value().map(|(newest, _)| newest.clone());
+        // Names sort as their numbers do, those of journals before all.
+        let known = self.known.lock();
+        let superseded =
+            known.iter().rev().find(|(_, about)| about.is_whole == Some(true)).map(|(path, _)| path.clone());
+        drop(known);
         let due: Vec<_> = damaged.iter().filter(|path| Some(*path) < superseded.as_ref()).cloned().collect();
         if due.is_empty() {
             return Ok(Vec::new());

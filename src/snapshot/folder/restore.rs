@@ -1,6 +1,6 @@
 //! Chooses the generation to restore from.
 
-use super::{Folder, GenerationFile};
+use super::{About, Folder, GenerationFile};
 use crate::snapshot::writer::Summary;
 use crate::snapshot::{FileError, RestoreError, verify};
 
@@ -31,7 +31,8 @@ impl Folder {
             match take(&file) {
                 Ok(taken) => {
                     *self.damaged.lock() = skipped.iter().map(|(damaged, _)| damaged.path.clone()).collect();
-                    self.valid.lock().insert(file.path.clone(), None);
+                    let about = About { is_whole: Some(true), begun: None };
+                    self.known.lock().insert(file.path.clone(), about);
                     return Ok(Found { file: Some((file, taken)), skipped });
                 }
                 Err(FileError::NewerVersion { found, supported }) => {

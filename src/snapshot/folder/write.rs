@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
-use super::{Folder, GenerationFile};
+use super::{About, Folder, GenerationFile};
 use crate::config::Format;
 use crate::snapshot::writer::{FileHeader, Summary, Writer};
 use crate::snapshot::{WriteError, wrapped};
@@ -50,7 +50,7 @@ impl Folder {
         created_at: u64,
         fill: impl FnOnce(&mut Writer<'_>) -> Result<(), WriteError>,
     ) -> Result<Written, WriteError> {
-        let mut valid = self.valid.lock();
+        let mut known = self.known.lock();
         let file = GenerationFile::new(&self.path, number, format);
         let header = FileHeader::new(format, created_at, number);
         let half = file.half_written();
@@ -63,7 +63,7 @@ impl Folder {
             drop(self.layer.remove(&half));
         })?;
         self.layer.sync_folder(&self.path).map_err(WriteError::io("sync the folder"))?;
-        valid.insert(file.path.clone(), Some(created_at));
+        known.insert(file.path.clone(), About { is_whole: Some(true), begun: Some(created_at) });
         Ok(Written { path: file.path, bytes: summary.bytes, summary })
     }
 

@@ -34,11 +34,6 @@ impl Chain {
         self.files.last().map(|(_, read)| read.next_frame)
     }
 
-    /// Whether every file of it is sealed.
-    pub(crate) fn is_sealed(&self) -> bool {
-        self.files.iter().all(|(_, read)| read.header.seal.is_some())
-    }
-
     /// Whether nothing of it that was acknowledged is missing.
     pub(crate) fn is_whole(&self) -> bool {
         self.cut.as_ref().is_none_or(|cut| !cut.lost)
@@ -65,6 +60,22 @@ pub(crate) fn chain(
     wrap: &Wrap,
     files: &[JournalFile],
     generation: u64,
+) -> Result<Chain, (PathBuf, FileError)> {
+    let mut replay = Replay::default();
+    let chain = walk(layer, wrap, files, generation, &mut |item| replay.take(item))?;
+    Ok(Chain { replay, ..chain })
+}
+
+/// The same, with nothing kept of what the files hold but what `each` makes of it.
+///
+/// # Errors
+/// As [`chain`].
+pub(in crate::snapshot) fn walk(
+    layer: &dyn FileLayer,
+    wrap: &Wrap,
+    files: &[JournalFile],
+    generation: u64,
+    each: &mut dyn FnMut(JournalItem<'_>),
 ) -> Result<Chain, (PathBuf, FileError)> {
     let mut chain = Chain::default();
     let mut headed = Vec::new();
@@ -101,9 +112,8 @@ pub(crate) fn chain(
             return Ok(chain);
         }
         let end = files.peek().map_or(u64::MAX, |next| next.header.first_frame);
-        let Chain { replay, .. } = &mut chain;
         let mut take = |item: JournalItem<'_>| {
-            replay.take(item);
+            each(item);
             Ok(())
         };
         let found = layer.open(&file.path).map_err(FileError::from);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sealed::SealRecord;
 use super::{MAGIC, SECTOR, VERSION};
+use crate::config::Wrap;
 use crate::snapshot::preamble::{PREAMBLE_BYTES, preamble, version};
 use crate::snapshot::record::{MAX_STAMP, check};
 use crate::snapshot::{FileError, codec};
@@ -39,6 +40,16 @@ pub(crate) struct JournalHeader {
 const BEFORE: usize = PREAMBLE_BYTES + 8;
 
 impl JournalHeader {
+    /// Whether there are keys, and it is not sealed under the one that writes.
+    pub(crate) fn is_behind(&self, wrap: &Wrap) -> bool {
+        #[cfg(feature = "seal")]
+        if let Some(keys) = &wrap.keys {
+            return self.seal.as_ref().map(SealRecord::key) != Some(keys.writing().to_string());
+        }
+        let _ = wrap;
+        false
+    }
+
     /// As it stands in the file's first sector.
     pub(super) fn encode(&self) -> Result<Vec<u8>, String> {
         check(self)?;

@@ -32,6 +32,7 @@ mod records;
 mod sealed;
 mod writer;
 
+pub(in crate::snapshot) use chain::walk;
 pub(crate) use chain::{Chain, Cut, chain, is_blank};
 pub(crate) use frame::Frame;
 pub(crate) use header::JournalHeader;

@@ -7,11 +7,13 @@ use super::sealed::FrameSeal;
 use super::{JournalHeader, SECTOR};
 use crate::config::Wrap;
 use crate::snapshot::WriteError;
+use crate::snapshot::error::is_no_space;
 use crate::snapshot::layer::LayerFile;
 
-/// Filled with zeros ahead, at first and at most.
+/// Filled with zeros ahead: at first, at most, and at least where the disk is all but full.
 const RESERVE: u64 = 256 << 10;
 const MOST_RESERVE: u64 = 4 << 20;
+const LEAST_RESERVE: u64 = 8 << 10;
 
 /// A journal that is being written.
 pub(crate) struct JournalWriter {
@@ -22,7 +24,7 @@ pub(crate) struct JournalWriter {
     end: u64,
     /// Up to here there are zeros, or what was written.
     reserved: u64,
-    /// How much is reserved next.
+    /// How much was reserved last; half as much as is reserved next.
     reserve: u64,
     next_frame: u64,
 }
@@ -42,7 +44,7 @@ impl JournalWriter {
         let write = |writer: &mut Self| {
             writer.file.write_at(0, &head)?;
             writer.reserved = SECTOR;
-            writer.fill()?;
+            writer.fill(RESERVE)?;
             writer.file.sync()
         };
         write(&mut writer).map_err(WriteError::io("begin the journal"))?;
@@ -81,7 +83,7 @@ impl JournalWriter {
     }
 
     /// Fills the file with zeros ahead where little is left of them, so that a later sync has only bytes to write; whether it
-    /// did.
+    /// did. Where there is no space it does not, and asks for less the next time.
     ///
     /// # Errors
     /// [`io::Error`]; the file is as good as before.
@@ -89,16 +91,28 @@ impl JournalWriter {
         if self.reserved - self.end >= self.reserve / 4 {
             return Ok(false);
         }
-        self.reserve = (self.reserve * 2).min(MOST_RESERVE);
-        self.fill()?;
-        self.file.sync_data()?;
-        Ok(true)
+        let next = (self.reserve * 2).min(MOST_RESERVE);
+        match self.fill(next).and_then(|()| self.file.sync_data()) {
+            Ok(()) => {
+                self.reserve = next;
+                Ok(true)
+            }
+            Err(error) if is_no_space(&error) => {
+                self.reserve = (next / 4).max(LEAST_RESERVE / 2);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
-    fn fill(&mut self) -> io::Result<()> {
-        let zeros = vec![0; self.reserve as usize];
-        self.file.write_at(self.reserved, &zeros)?;
-        self.reserved += self.reserve;
+    /// Fills in pieces: what there was space for is used.
+    fn fill(&mut self, bytes: u64) -> io::Result<()> {
+        let (zeros, end) = (vec![0; bytes.min(RESERVE) as usize], self.reserved + bytes);
+        while self.reserved < end {
+            let piece = zeros.get(..(end - self.reserved) as usize).unwrap_or(&zeros);
+            self.file.write_at(self.reserved, piece)?;
+            self.reserved += piece.len() as u64;
+        }
         Ok(())
     }
 }

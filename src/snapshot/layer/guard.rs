@@ -1,29 +1,52 @@
-//! Opens files of ours and nothing else: no link is followed, nothing is waited for, nobody else may read or write.
+//! Opens files of ours and nothing else: no link is followed, nothing is waited for. Keeps others from reading and writing.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// Opens a file by its own name: what a link of that name leads to is not touched, and a pipe holds nobody up.
-///
-/// A file that is there and open to others is made its owner's alone: the folder keeps others out anyway, and a copy that
-/// an operator made must not keep a service from starting. Where that cannot be done the file is somebody else's, and is
-/// refused.
+/// Opens a file by its own name: what a link of that name leads to is not touched, and a pipe holds nobody up. One that is
+/// made is for its owner alone; one that is there is not changed.
 pub(super) fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     private(options);
     let file = options.open(path).map_err(told)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
+    if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
     }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        if metadata.permissions().mode() & 0o077 != 0 {
-            file.set_permissions(fs::Permissions::from_mode(0o600))?;
-        }
-    }
     Ok(file)
+}
+
+/// Makes a file that is open to others its owner's alone: the folder keeps others out anyway, and a copy that an operator
+/// made must not keep a service from starting. Where that cannot be done the file is somebody else's, and is refused.
+#[cfg(unix)]
+pub(super) fn make_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let is_private = |metadata: fs::Metadata| metadata.permissions().mode() & 0o077 == 0;
+    if is_private(fs::symlink_metadata(path)?) {
+        return Ok(());
+    }
+    open(OpenOptions::new().read(true), path)?.set_permissions(fs::Permissions::from_mode(0o600))
+}
+
+/// Makes a folder its owner's alone.
+#[cfg(unix)]
+pub(super) fn make_folder_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    if fs::metadata(path)?.permissions().mode() & 0o777 == 0o700 {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+}
+
+/// Elsewhere folders inherit who may read.
+#[cfg(not(unix))]
+pub(super) fn make_private(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Elsewhere folders inherit who may read.
+#[cfg(not(unix))]
+pub(super) fn make_folder_private(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Opens a folder to sync it.

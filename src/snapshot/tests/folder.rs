@@ -161,7 +161,9 @@ fn a_second_service_is_told_that_the_folder_is_in_use() {
     assert!(matches!(open(root.path()), Err(FolderError::Locked { .. })));
     assert!(half.exists(), "whoever is refused touches nothing");
     drop(first);
-    assert!(open(root.path()).is_ok());
+    let second = open(root.path()).unwrap();
+    assert!(half.exists(), "whether this one goes on is not known");
+    second.claim().unwrap();
     assert!(!half.exists(), "a stale one is removed");
 }
 
@@ -212,6 +214,7 @@ fn folder_and_files_belong_to_their_owner_alone() {
     set_permissions(&open_to_all, 0o777);
     for path in [made, open_to_all] {
         let folder = open(&path).unwrap();
+        folder.claim().unwrap();
         let written = write(&folder, Format::Json, 1);
         assert_eq!(permissions(&path), 0o700);
         assert_eq!(permissions(&written.path), 0o600);

@@ -55,19 +55,26 @@ fn what_is_no_file_is_not_waited_for() {
 #[test]
 fn a_file_that_is_open_to_others_is_made_its_owners_alone() {
     let root = tempfile::tempdir().unwrap();
-    let (file, lock) = (root.path().join("file"), root.path().join("lock"));
-    for path in [&file, &lock] {
+    let names = [1, 2, 3].map(|number| root.path().join(format!("snapshot-{number:020}.bin")));
+    let [file, strict, half] = names.map(|path| {
+        if path.ends_with("snapshot-00000000000000000003.bin") { path.with_extension("bin.tmp") } else { path }
+    });
+    let lock = root.path().join("lock");
+    for path in [&file, &strict, &half, &lock] {
         fs::write(path, "").unwrap();
         set_mode(path, 0o666);
     }
-    StdLayer.open(&file).unwrap();
-    assert_eq!(mode(&file), 0o600);
-    assert!(StdLayer.lock(&lock).unwrap().is_some());
-    assert_eq!(mode(&lock), 0o600);
     // One that is stricter than ours stays so.
-    set_mode(&file, 0o400);
+    set_mode(&strict, 0o400);
+    set_mode(root.path(), 0o755);
+    let folder = Folder::open(root.path(), Arc::new(StdLayer), CODEC).unwrap();
     StdLayer.open(&file).unwrap();
-    assert_eq!(mode(&file), 0o400);
+    let modes = || [root.path(), &file, &strict, &lock].map(mode);
+    assert_eq!(modes(), [0o755, 0o666, 0o400, 0o666], "whoever may yet be refused changes nothing");
+    assert!(half.exists());
+    folder.claim().unwrap();
+    assert_eq!(modes(), [0o700, 0o600, 0o400, 0o600]);
+    assert!(!half.exists());
 }
 
 #[test]
@@ -78,6 +85,7 @@ fn the_folder_may_be_a_link_where_no_stranger_can_change_what_it_leads_through()
     symlink(open.join("folder"), &link).unwrap();
     let write = |path: &Path| -> Result<(), FolderError> {
         let folder = Folder::open(path, Arc::new(StdLayer), CODEC)?;
+        folder.claim()?;
         folder.write(Default::default(), NOW, |writer| fill(writer, &sessions(), &[])).unwrap();
         Ok(())
     };

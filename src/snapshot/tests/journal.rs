@@ -1,12 +1,16 @@
 //! A journal is read up to the first frame that is not as it was written, and says what came after.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::fixture::*;
 use crate::config::Wrap;
 use crate::snapshot::journal::{Rest, items, read};
+use crate::snapshot::layer::LayerFile;
 use crate::snapshot::*;
 
 fn folder(path: &Path) -> Folder {
@@ -176,6 +180,68 @@ fn journals_go_with_the_snapshots_that_they_go_on_from() {
     let kept: Vec<_> = folder.journals().unwrap().iter().map(|file| file.generation).collect();
     assert_eq!(kept, [3, 4]);
     assert_eq!(folder.generations().unwrap().iter().map(|file| file.number).collect::<Vec<_>>(), [4, 3]);
+}
+
+/// A file on a disk that has space for so many bytes, and what was asked of it.
+#[derive(Clone)]
+struct Nearly {
+    space: usize,
+    full: io::ErrorKind,
+    asked: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Write for Nearly {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        unreachable!("journals are written at places")
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl LayerFile for Nearly {
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.asked.lock().push(bytes.len());
+        let fits = offset as usize + bytes.len() <= self.space;
+        if fits { Ok(()) } else { Err(self.full.into()) }
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn on_a_disk_that_is_nearly_full_a_journal_asks_for_less_each_time() {
+    for full in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+        let root = tempfile::tempdir().unwrap();
+        drop(folder(root.path()).begin_journal(0, 1, NOW).unwrap());
+        let head = fs::read(path(root.path(), 0, 0)).unwrap();
+        let header = read(&mut &*head, &Wrap::default(), 0, &mut |_| Ok(())).unwrap().header;
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let disk = Nearly { space: 1 << 20, full, asked: Arc::clone(&asked) };
+        let mut writer = JournalWriter::begin(Box::new(disk), header, &Wrap::default()).unwrap();
+        let (mut rounds, mut refused) = (0, 0);
+        // Until a write itself finds no space.
+        while writer.write(&mut frame(1, 1 + rounds), NOW).is_ok() {
+            rounds += 1;
+            asked.lock().clear();
+            writer.make_room().unwrap();
+            let asked = asked.lock().iter().sum::<usize>();
+            // Once it was told that there is no space it asks for a part of what it asked for before.
+            if writer.bytes() as usize > (1 << 20) - (64 << 10) {
+                assert!(asked <= 64 << 10, "{asked} bytes are asked for with next to nothing left");
+                refused += usize::from(asked > 0);
+            }
+        }
+        assert!(writer.bytes() as usize > (1 << 20) - 4_096, "{} bytes are used", writer.bytes());
+        assert!(refused > 0 && rounds > 100, "{rounds} rounds, {refused} times");
+    }
 }
 
 /// What journals say of event logs, as a payload.
