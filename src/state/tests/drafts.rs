@@ -164,8 +164,8 @@ fn caps_on_the_session_name_their_figures_and_let_it_shrink() {
 
 #[test]
 fn increment_counts_integers_only() {
-    let base =
-        holding(&json!({"n": 41, "max": i64::MAX, "f": 1.5, "s": "1", "null": null, "big": u64::MAX, "min": -1}));
+    let base = holding(&json!({"n": 41, "max": i64::MAX, "f": 1.5, "s": "1", "null": null, "big": u64::MAX, "min": -1,
+            "list": [1], "flag": true, "map": {}}));
     let mut draft = draft(&base);
     assert_eq!(draft.increment("n", 1).unwrap(), 42);
     assert_eq!(draft.increment("n", -50).unwrap(), -8);
@@ -175,7 +175,14 @@ fn increment_counts_integers_only() {
     assert_eq!(draft.json("zero"), Some("0"));
     assert!(matches!(draft.increment("max", 1), Err(DraftError::Overflow)));
     assert!(matches!(draft.increment("big", 1), Err(DraftError::Overflow)));
-    for (key, kind) in [("f", "a number with a fraction"), ("s", "a string"), ("null", "null")] {
+    for (key, kind) in [
+        ("f", "a number with a fraction"),
+        ("s", "a string"),
+        ("null", "null"),
+        ("list", "an array"),
+        ("flag", "a boolean"),
+        ("map", "an object"),
+    ] {
         let Err(DraftError::WrongType { needed: "an integer", found }) = draft.increment(key, 1) else { panic!() };
         assert_eq!(found, kind);
     }
@@ -201,7 +208,15 @@ fn append_extends_arrays_only_and_keeps_spelling() {
     }
     let deep = |levels| (0..levels).fold(json!(1), |value, _| json!([value]));
     assert!(draft.append("deep", &deep(99)).is_ok());
-    assert!(matches!(draft.append("deep", &deep(100)), Err(DraftError::LimitExceeded(_))));
+    let Err(DraftError::LimitExceeded(error)) = draft.append("deep", &deep(100)) else { panic!() };
+    assert_eq!(error, LimitExceeded { limit: Limit::Depth, allowed: 100, attempted: 101 });
+    // Only commas between its own items count.
+    for (text, items) in
+        [("[]", 0), ("[[]]", 1), ("[[1,2],[3],{\"a\":[4,5],\"b\":6},7]", 4), ("[\"a,b\",\"[\",\"\\\",[\",\"{\",1]", 5)]
+    {
+        draft.set_json("items", Json::parse(text).unwrap()).unwrap();
+        assert_eq!(draft.append("items", &0).unwrap(), items + 1, "{text}");
+    }
 }
 
 #[test]
@@ -266,6 +281,56 @@ fn metadata_is_checked_at_commit() {
     assert_eq!(draft.metadata().label.as_deref(), Some("four"));
     let next = draft.finish().unwrap().unwrap();
     assert_eq!((next.bytes, next.revision.get()), (6, 1));
+}
+
+#[test]
+fn all_that_a_session_says_of_itself_counts() {
+    let json = |bytes: usize| Some(Json::of(&"x".repeat(bytes - 2)).unwrap());
+    let parts: [(Step<'_, Metadata>, u64); 6] = [
+        (&|metadata| metadata.label = Some("four".into()), 4),
+        (&|metadata| metadata.user_agent = Some("xx".into()), 2),
+        (&|metadata| metadata.origin = Some("xxx".into()), 3),
+        (&|metadata| metadata.tags = ["a".into(), "bc".into()].into(), 3),
+        (&|metadata| metadata.custom = json(7), 7),
+        (&|metadata| metadata.attachment = json(5), 5),
+    ];
+    let (mut all, mut sum) = (Metadata::default(), 0);
+    for (index, (change, bytes)) in parts.iter().enumerate() {
+        let mut alone = Metadata::default();
+        change(&mut alone);
+        assert_eq!(alone.bytes(), *bytes, "part {index}");
+        change(&mut all);
+        sum += bytes;
+        assert_eq!(all.bytes(), sum, "up to part {index}");
+    }
+}
+
+#[test]
+fn revisions_share_what_none_of_them_changed() {
+    let shares = |limits: StateLimits| {
+        let mut draft = Draft::stage(empty(), at(1), limits);
+        draft.metadata_mut().label = Some("label".to_owned());
+        draft.set("a", &1).unwrap();
+        let base = Arc::new(draft.finish().unwrap().unwrap());
+        let mut draft = Draft::stage(Arc::clone(&base), at(1), limits);
+        draft.set("a", &2).unwrap();
+        std::ptr::eq(base.uncommon(), draft.finish().unwrap().unwrap().uncommon())
+    };
+    assert!(shares(LIMITS));
+    assert!(shares(StateLimits { at_entries: AtCapacity::Evict, ..LIMITS }));
+}
+
+#[test]
+fn views_and_drafts_tell_their_revision_and_no_content() {
+    let base = holding(&json!({"secret": "secret"}));
+    let mut draft = draft(&base);
+    draft.set("secret", "other").unwrap();
+    assert_eq!((draft.revision().get(), draft.now()), (1, at(1)));
+    assert_eq!(format!("{draft:?}"), "Draft { revision: Revision(1), staged: 1, .. }");
+    let view = view(&base, at(1));
+    assert_eq!((view.revision().get(), view.bytes(), view.metadata()), (1, 14, &Metadata::default()));
+    let told = format!("{view:?}");
+    assert!(told.starts_with("View { revision: Revision(1), now: ") && !told.contains("secret"), "{told}");
 }
 
 #[test]

@@ -195,7 +195,7 @@ fn an_id_of_another_log_or_stream_or_of_nobody_finds_nothing() {
         }
     }
     assert_ne!(next.to_string(), text);
-    assert!(format!("{a:?}").len() < 16, "{a:?}");
+    assert_eq!(format!("{a:?}"), "EventId(1)", "its seal is not told");
 }
 
 #[test]
@@ -207,6 +207,11 @@ fn an_event_larger_than_a_log_is_refused_and_trims_nothing() {
     let refused = log.bytes_with("s", &large, &limits).unwrap_err();
     assert_eq!((refused.limit, refused.allowed), (crate::error::Limit::EventBytes, 1_024));
     assert_eq!(log.recent("s", 9).len(), 1);
+    // One that fills the log alone is taken.
+    let full = json(&format!("\"{}\"", "x".repeat(1_024 - 64 - 1 - 2)));
+    assert_eq!(log.bytes_with("s", &full, &limits), Ok(1_024));
+    log.append("s", full, at(1), &limits);
+    assert_eq!((log.recent("s", 9).len(), log.bytes()), (1, 1_024));
 }
 
 #[test]
@@ -286,4 +291,22 @@ fn parts_that_do_not_follow_each_other_are_refused() {
         .map(|number| crate::state::EventEntry { number, ..event.clone() })
         .collect();
     assert!(follow(&[(1, &large)]).unwrap_err().contains("larger"));
+    large.events.pop();
+    assert_eq!(follow(&[(1, &large)]), Ok(()));
+    // The bytes of all parts count together. Every event shares one payload here.
+    let payload = |bytes: u64| json(&format!("\"{}\"", "x".repeat(bytes as usize - 64 - 1 - 2)));
+    let half = |first: u64, last: u64| {
+        let (even, last) = (payload(1 << 20), payload(last));
+        let number = first..first + 128;
+        let entry = |number| {
+            let payload = if number == first + 127 { &last } else { &even };
+            crate::state::EventEntry { number, payload: payload.clone(), ..event.clone() }
+        };
+        EventsPart { events: number.map(entry).collect(), ..log(3).remove(0) }
+    };
+    assert_eq!(crate::config::MAX_EVENTS_BYTES, 256 << 20);
+    assert_eq!(follow(&[(1, &half(1, 1 << 20)), (1, &half(129, 1 << 20))]), Ok(()));
+    let over = half(129, (1 << 20) + 1);
+    assert!(follow(&[(1, &half(1, 1 << 20)), (1, &over)]).unwrap_err().contains("larger"));
+    assert!(follow(&[(1, &half(1, 1 << 20)), (1, &half(129, 2 << 20))]).unwrap_err().contains("larger"));
 }

@@ -6,6 +6,7 @@ fn the_earlier_limit_ends_a_session_at_its_deadline() {
     let both = Lifetime { idle: Some(seconds(10)), ends_at: Some(at(100)) };
     assert_eq!(both.deadline(at(5)), Some((at(15), EndReason::Idle)));
     assert_eq!(both.deadline(at(95)), Some((at(100), EndReason::Lifetime)));
+    assert_eq!(both.deadline(at(90)), Some((at(100), EndReason::Lifetime)), "no use would have helped");
     assert_eq!(both.ended(at(5), at(14)), None);
     let ended = both.ended(at(5), at(1_000)).unwrap();
     assert_eq!((ended.at, ended.reason), (at(15), EndReason::Idle));

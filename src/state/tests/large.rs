@@ -69,6 +69,11 @@ fn the_forms_change_at_16_kib_and_back_below_8() {
     };
     let (at_edge, above) = (fill(16 << 10), fill((16 << 10) + 1));
     assert!(at_edge.entries.is_packed() && !above.entries.is_packed());
+    // A value that grows where it stands counts as one that comes in, and what files hold is in the form that it was.
+    let grown = with(&at_edge, "z", (16 << 10) + 1 - 4 * (4_000 + 13) - 13);
+    assert!(!grown.entries.is_packed());
+    assert!(Entries::from_packed(at_edge.entries.to_packed()).unwrap().is_packed());
+    assert!(!Entries::from_packed(above.entries.to_packed()).unwrap().is_packed());
     let shrunk = |bytes: usize| {
         let fewer = commit(&above, |draft| ["1", "2"].iter().for_each(|key| assert!(draft.remove(key))));
         with(&fewer, "z", bytes - 2 * (4_000 + 13) - 13)

@@ -83,14 +83,15 @@ fn depth_is_capped_on_both_ways_in() {
     assert!(Json::parse(&nested(100)).is_ok());
     for levels in [101, 1_000_000] {
         let Err(DraftError::LimitExceeded(error)) = Json::parse(&nested(levels)) else { panic!() };
-        assert_eq!((error.limit, error.allowed), (Limit::Depth, 100));
+        assert_eq!((error.limit, error.allowed, error.attempted), (Limit::Depth, 100, 101));
     }
     let deep = |levels| (0..levels).fold(Value::Null, |value, _| json!({ "a": value }));
     assert!(Json::of(&deep(100)).is_ok());
     let Err(DraftError::LimitExceeded(error)) = Json::of(&deep(101)) else { panic!() };
-    assert_eq!(error.limit, Limit::Depth);
+    assert_eq!((error.limit, error.allowed, error.attempted), (Limit::Depth, 100, 101));
     // Side by side is not deep.
     assert!(Json::of(&vec![vec![0; 2]; 200]).is_ok());
+    assert!(Json::of(&vec![json!({"a": {}}); 200]).is_ok());
 }
 
 #[test]
