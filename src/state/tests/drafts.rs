@@ -41,13 +41,14 @@ fn a_change_to_what_is_there_already_is_none() {
         draft.set_with("slide", &1, Ttl::Sliding(seconds(10))).unwrap();
         draft.metadata_mut().label = Some("l".into());
     });
-    let changes: [Step<'_, Draft>; 11] = [
+    let changes: [Step<'_, Draft>; 12] = [
         &|_| {},
         &|draft| draft.set("a", &json!({"x": 1})).unwrap(),
         &|draft| draft.set_json("a", Json::parse(" {\"x\" :1}").unwrap()).unwrap(),
         &|draft| draft.set_with("ttl", &1, Ttl::Absolute(seconds(10))).unwrap(),
         &|draft| draft.set_with("slide", &1, Ttl::Sliding(seconds(10))).unwrap(),
         &|draft| assert_eq!(draft.increment("ttl", 0).unwrap(), 1),
+        &|draft| assert_eq!([1, -1].map(|by| draft.increment("ttl", by).unwrap()), [2, 1]),
         &|draft| {
             draft.set("new", &1).unwrap();
             draft.remove("new");
@@ -159,6 +160,10 @@ fn caps_on_the_session_name_their_figures_and_let_it_shrink() {
     let mut draft = stage(1, 2);
     draft.set("d", &4).unwrap();
     let expected = LimitExceeded { limit: Limit::Entries, allowed: 1, attempted: 4 };
+    assert_eq!(draft.finish().err(), Some(expected));
+    let mut draft = stage(10, 2);
+    draft.set("d", &4).unwrap();
+    let expected = LimitExceeded { limit: Limit::SessionBytes, allowed: 2, attempted: 8 };
     assert_eq!(draft.finish().err(), Some(expected));
 }
 
@@ -322,13 +327,17 @@ fn revisions_share_what_none_of_them_changed() {
 
 #[test]
 fn views_and_drafts_tell_their_revision_and_no_content() {
-    let base = holding(&json!({"secret": "secret"}));
+    let base = commit(&empty(), |draft| {
+        draft.set("secret", "secret").unwrap();
+        draft.metadata_mut().label = Some("secret".to_owned());
+    });
     let mut draft = draft(&base);
     draft.set("secret", "other").unwrap();
     assert_eq!((draft.revision().get(), draft.now()), (1, at(1)));
     assert_eq!(format!("{draft:?}"), "Draft { revision: Revision(1), staged: 1, .. }");
     let view = view(&base, at(1));
-    assert_eq!((view.revision().get(), view.bytes(), view.metadata()), (1, 14, &Metadata::default()));
+    assert_eq!((view.revision().get(), view.bytes()), (1, 6 + 8 + 6));
+    assert_eq!(view.metadata().label.as_deref(), Some("secret"));
     let told = format!("{view:?}");
     assert!(told.starts_with("View { revision: Revision(1), now: ") && !told.contains("secret"), "{told}");
 }
@@ -360,6 +369,7 @@ fn pages_follow_one_another() {
     assert_eq!(page("b/", Some("b/15")), ["b/2", "b/3"]);
     assert_eq!(page("b/", Some("a")), ["b/1", "b/2", "b/3"]);
     assert_eq!(page("b/", Some("c")), [""; 0]);
+    assert_eq!(page("c", Some("a")), ["c"]);
     assert_eq!(page("", Some("b/3")), ["c"]);
     assert_eq!(page("", None).len(), view.len());
 }

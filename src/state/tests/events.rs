@@ -310,3 +310,36 @@ fn parts_that_do_not_follow_each_other_are_refused() {
     assert!(follow(&[(1, &half(1, 1 << 20)), (1, &over)]).unwrap_err().contains("larger"));
     assert!(follow(&[(1, &half(1, 1 << 20)), (1, &half(129, 2 << 20))]).unwrap_err().contains("larger"));
 }
+
+#[test]
+fn a_gap_is_told_where_something_is_missing_and_nowhere_else() {
+    let mut log = EventLog::new(5, 1);
+    let [one, two] = [1, 2].map(|n| log.append("s", json(&n.to_string()), at(1), &ROOMY));
+    log.append("t", json("3"), at(1), &ROOMY);
+    assert_eq!(log.trim_stream("t", 4), 1);
+    let gap = |log: &EventLog, id| log.replay_after("s", id).unwrap().gap;
+    // The last of a stream is kept, and what was trimmed after it is of another.
+    assert_eq!(gap(&log, &two), None);
+    assert_eq!(log.trim_stream("s", 3), 2);
+    assert_eq!(gap(&log, &one), Some(Gap { at_most: Some(2), first: None }));
+    // After a restart too, as long as the log knows where the id stands.
+    log.append("t", json("4"), at(1), &ROOMY);
+    assert_eq!(gap(&back(&log, 2, 9), &one), Some(Gap { at_most: Some(2), first: None }));
+    let mut alone = EventLog::new(6, 1);
+    let [first, last] = [1, 2].map(|n| alone.append("s", json(&n.to_string()), at(1), &ROOMY));
+    assert_eq!(alone.trim_stream("s", 3), 2);
+    assert_eq!(gap(&alone, &first), Some(Gap { at_most: Some(1), first: None }));
+    assert_eq!(gap(&alone, &last), None);
+}
+
+#[test]
+fn a_log_settles_under_lower_caps() {
+    let mut log = EventLog::new(5, 1);
+    (0..200).for_each(|n| drop(log.append("s", json(&n.to_string()), at(1), &ROOMY)));
+    log.settle(&ROOMY);
+    assert_eq!(log.recent("s", 999).len(), 200);
+    log.settle(&EventLimits { events: 150, ..ROOMY });
+    assert_eq!((log.recent("s", 999).len(), log.oldest(), log.next()), (150, 51, 201));
+    log.settle(&EventLimits { bytes: 2 * (64 + 1 + 3), ..ROOMY });
+    assert_eq!((log.recent("s", 999).len(), log.bytes(), log.epoch()), (2, 2 * (64 + 1 + 3), 5));
+}
