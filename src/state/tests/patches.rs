@@ -291,12 +291,12 @@ fn a_tested_value_is_equal_by_content_whatever_its_spelling() {
 fn what_is_opened_measures_as_its_text_does() {
     let text = "{\"ab\":[1,22,[]],\"c\":\"x\",\"d\":{\"e\":{}}}";
     let mut node = Node::from(&Json::parse(text).unwrap());
-    assert_eq!(node.measure(), (text.len() as u64, 2));
+    assert_eq!(node.measure(), (text.len() as u64, 3));
     node.open();
     // One comma more than there is, in each array or object that is open and not empty.
-    assert_eq!((node.text(), node.measure()), (text.to_owned(), (text.len() as u64 + 1, 2)));
+    assert_eq!((node.text(), node.measure()), (text.to_owned(), (text.len() as u64 + 1, 3)));
     let Node::Object(members) = &mut node else { panic!() };
     members.get_mut("ab").unwrap().open();
     members.get_mut("d").unwrap().open();
-    assert_eq!((node.text(), node.measure()), (text.to_owned(), (text.len() as u64 + 3, 2)));
+    assert_eq!((node.text(), node.measure()), (text.to_owned(), (text.len() as u64 + 3, 3)));
 }
