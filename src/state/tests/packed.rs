@@ -60,6 +60,8 @@ fn rows_are_wide_from_the_first_figure_on_that_needs_it() {
     for (far, flags) in [(u64::from(u32::MAX), 0), (u64::from(u32::MAX) + 1, 1)] {
         let packed = of(far).to_packed();
         assert_eq!(packed[1], flags);
+        let entries = of(far);
+        assert_eq!(crate::state::packed::encode(|| entries.iter()), packed, "written anew");
         assert!(Entries::from_packed(packed).unwrap().iter().eq(of(far).iter()));
     }
 }

@@ -65,6 +65,18 @@ fn what_is_not_one_json_value_is_refused() {
 }
 
 #[test]
+fn a_number_beyond_the_range_of_a_double_is_refused_however_it_is_spelled() {
+    let power = |exponent| format!("1{}", "0".repeat(exponent));
+    for text in [power(308), format!("-{}.5", power(308)), "1e308".to_owned(), format!("0.{}", power(400))] {
+        assert!(Json::parse(&text).is_ok(), "{text}");
+        assert!(Json::parse(&format!("[{text}]")).is_ok(), "{text}");
+    }
+    for text in [power(309), format!("-{}.5", power(309)), "1e309".to_owned()] {
+        assert!(matches!(Json::parse(&text), Err(DraftError::NotJson(_))), "{text}");
+    }
+}
+
+#[test]
 fn a_member_named_twice_is_refused_at_any_depth_and_in_any_spelling() {
     for (text, name) in [
         ("{\"a\":1,\"b\":2,\"a\":3}", "a"),
