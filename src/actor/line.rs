@@ -137,6 +137,16 @@ mod tests {
     }
 
     #[test]
+    fn the_last_place_can_be_let_go_of() {
+        let mut line = Line::default();
+        (0..5).for_each(|at| line.push(queued(at)));
+        for left in (0..5).rev() {
+            line.forget(left, &queued(left as u64));
+            assert_eq!((line.len(), line.first().is_some()), (left, left > 0));
+        }
+    }
+
+    #[test]
     fn tidying_comes_by_every_place_and_keeps_the_order() {
         let mut line = Line::default();
         (0..100).for_each(|at| line.push(queued(at * 7 % 100)));

@@ -154,3 +154,62 @@ impl<R> PartialEq for Item<R> {
 }
 
 impl<R> Eq for Item<R> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Row(Arc<str>, u64);
+
+    impl Stamped for Row {
+        fn key(&self) -> &Arc<str> {
+            &self.0
+        }
+
+        fn stamp(&self) -> u64 {
+            self.1
+        }
+    }
+
+    fn row(stamp: u64) -> Row {
+        Row(stamp.to_string().into(), stamp)
+    }
+
+    fn stamps(queue: &Queue<Row>) -> Vec<u64> {
+        let mut found = Vec::new();
+        queue.walk(u64::MAX, |row| {
+            found.push(row.1);
+            true
+        });
+        found
+    }
+
+    #[test]
+    fn a_revision_that_is_gone_back_to_has_all_its_rows_once() {
+        let mut base = Queue::new();
+        [3, 0, 4, 1, 2].map(row).into_iter().for_each(|row| base.put(row));
+        let mut next = base.next();
+        next.remove("1");
+        next.put(row(7));
+        let mut after = next.next();
+        after.remove("2");
+        for _ in 0..2 {
+            assert_eq!(stamps(&after), [0, 3, 4, 7]);
+            assert_eq!(stamps(&next), [0, 2, 3, 4, 7]);
+            assert_eq!(stamps(&base), [0, 1, 2, 3, 4]);
+            assert_eq!(stamps(&next), [0, 2, 3, 4, 7]);
+        }
+    }
+
+    #[test]
+    fn rows_that_come_and_go_unseen_leave_little_behind() {
+        let (mut queue, mut most) = (Queue::new(), 0);
+        for stamp in 0..1_000 {
+            queue = queue.next();
+            queue.put(row(stamp));
+            queue.remove(&stamp.to_string());
+            most = most.max(queue.heap.lock().items.len());
+        }
+        assert_eq!(most, 2 * 32 + 2, "built anew neither later nor every time");
+    }
+}

@@ -41,13 +41,14 @@ fn a_change_to_what_is_there_already_is_none() {
         draft.set_with("slide", &1, Ttl::Sliding(seconds(10))).unwrap();
         draft.metadata_mut().label = Some("l".into());
     });
-    let changes: [Step<'_, Draft>; 11] = [
+    let changes: [Step<'_, Draft>; 12] = [
         &|_| {},
         &|draft| draft.set("a", &json!({"x": 1})).unwrap(),
         &|draft| draft.set_json("a", Json::parse(" {\"x\" :1}").unwrap()).unwrap(),
         &|draft| draft.set_with("ttl", &1, Ttl::Absolute(seconds(10))).unwrap(),
         &|draft| draft.set_with("slide", &1, Ttl::Sliding(seconds(10))).unwrap(),
         &|draft| assert_eq!(draft.increment("ttl", 0).unwrap(), 1),
+        &|draft| assert_eq!([1, -1].map(|by| draft.increment("ttl", by).unwrap()), [2, 1]),
         &|draft| {
             draft.set("new", &1).unwrap();
             draft.remove("new");
@@ -160,12 +161,16 @@ fn caps_on_the_session_name_their_figures_and_let_it_shrink() {
     draft.set("d", &4).unwrap();
     let expected = LimitExceeded { limit: Limit::Entries, allowed: 1, attempted: 4 };
     assert_eq!(draft.finish().err(), Some(expected));
+    let mut draft = stage(10, 2);
+    draft.set("d", &4).unwrap();
+    let expected = LimitExceeded { limit: Limit::SessionBytes, allowed: 2, attempted: 8 };
+    assert_eq!(draft.finish().err(), Some(expected));
 }
 
 #[test]
 fn increment_counts_integers_only() {
-    let base =
-        holding(&json!({"n": 41, "max": i64::MAX, "f": 1.5, "s": "1", "null": null, "big": u64::MAX, "min": -1}));
+    let base = holding(&json!({"n": 41, "max": i64::MAX, "f": 1.5, "s": "1", "null": null, "big": u64::MAX, "min": -1,
+            "list": [1], "flag": true, "map": {}}));
     let mut draft = draft(&base);
     assert_eq!(draft.increment("n", 1).unwrap(), 42);
     assert_eq!(draft.increment("n", -50).unwrap(), -8);
@@ -175,7 +180,14 @@ fn increment_counts_integers_only() {
     assert_eq!(draft.json("zero"), Some("0"));
     assert!(matches!(draft.increment("max", 1), Err(DraftError::Overflow)));
     assert!(matches!(draft.increment("big", 1), Err(DraftError::Overflow)));
-    for (key, kind) in [("f", "a number with a fraction"), ("s", "a string"), ("null", "null")] {
+    for (key, kind) in [
+        ("f", "a number with a fraction"),
+        ("s", "a string"),
+        ("null", "null"),
+        ("list", "an array"),
+        ("flag", "a boolean"),
+        ("map", "an object"),
+    ] {
         let Err(DraftError::WrongType { needed: "an integer", found }) = draft.increment(key, 1) else { panic!() };
         assert_eq!(found, kind);
     }
@@ -201,7 +213,15 @@ fn append_extends_arrays_only_and_keeps_spelling() {
     }
     let deep = |levels| (0..levels).fold(json!(1), |value, _| json!([value]));
     assert!(draft.append("deep", &deep(99)).is_ok());
-    assert!(matches!(draft.append("deep", &deep(100)), Err(DraftError::LimitExceeded(_))));
+    let Err(DraftError::LimitExceeded(error)) = draft.append("deep", &deep(100)) else { panic!() };
+    assert_eq!(error, LimitExceeded { limit: Limit::Depth, allowed: 100, attempted: 101 });
+    // Only commas between its own items count.
+    for (text, items) in
+        [("[]", 0), ("[[]]", 1), ("[[1,2],[3],{\"a\":[4,5],\"b\":6},7]", 4), ("[\"a,b\",\"[\",\"\\\",[\",\"{\",1]", 5)]
+    {
+        draft.set_json("items", Json::parse(text).unwrap()).unwrap();
+        assert_eq!(draft.append("items", &0).unwrap(), items + 1, "{text}");
+    }
 }
 
 #[test]
@@ -269,6 +289,60 @@ fn metadata_is_checked_at_commit() {
 }
 
 #[test]
+fn all_that_a_session_says_of_itself_counts() {
+    let json = |bytes: usize| Some(Json::of(&"x".repeat(bytes - 2)).unwrap());
+    let parts: [(Step<'_, Metadata>, u64); 6] = [
+        (&|metadata| metadata.label = Some("four".into()), 4),
+        (&|metadata| metadata.user_agent = Some("xx".into()), 2),
+        (&|metadata| metadata.origin = Some("xxx".into()), 3),
+        (&|metadata| metadata.tags = ["a".into(), "bc".into()].into(), 3),
+        (&|metadata| metadata.custom = json(7), 7),
+        (&|metadata| metadata.attachment = json(5), 5),
+    ];
+    let (mut all, mut sum) = (Metadata::default(), 0);
+    for (index, (change, bytes)) in parts.iter().enumerate() {
+        let mut alone = Metadata::default();
+        change(&mut alone);
+        assert_eq!(alone.bytes(), *bytes, "part {index}");
+        change(&mut all);
+        sum += bytes;
+        assert_eq!(all.bytes(), sum, "up to part {index}");
+    }
+}
+
+#[test]
+fn revisions_share_what_none_of_them_changed() {
+    let shares = |limits: StateLimits| {
+        let mut draft = Draft::stage(empty(), at(1), limits);
+        draft.metadata_mut().label = Some("label".to_owned());
+        draft.set("a", &1).unwrap();
+        let base = Arc::new(draft.finish().unwrap().unwrap());
+        let mut draft = Draft::stage(Arc::clone(&base), at(1), limits);
+        draft.set("a", &2).unwrap();
+        std::ptr::eq(base.uncommon(), draft.finish().unwrap().unwrap().uncommon())
+    };
+    assert!(shares(LIMITS));
+    assert!(shares(StateLimits { at_entries: AtCapacity::Evict, ..LIMITS }));
+}
+
+#[test]
+fn views_and_drafts_tell_their_revision_and_no_content() {
+    let base = commit(&empty(), |draft| {
+        draft.set("secret", "secret").unwrap();
+        draft.metadata_mut().label = Some("secret".to_owned());
+    });
+    let mut draft = draft(&base);
+    draft.set("secret", "other").unwrap();
+    assert_eq!((draft.revision().get(), draft.now()), (1, at(1)));
+    assert_eq!(format!("{draft:?}"), "Draft { revision: Revision(1), staged: 1, .. }");
+    let view = view(&base, at(1));
+    assert_eq!((view.revision().get(), view.bytes()), (1, 6 + 8 + 6));
+    assert_eq!(view.metadata().label.as_deref(), Some("secret"));
+    let told = format!("{view:?}");
+    assert!(told.starts_with("View { revision: Revision(1), now: ") && !told.contains("secret"), "{told}");
+}
+
+#[test]
 fn views_and_drafts_go_where_they_have_to() {
     fn shared<T: Send + Sync + Clone>() {}
     fn sent<T: Send>() {}
@@ -295,6 +369,7 @@ fn pages_follow_one_another() {
     assert_eq!(page("b/", Some("b/15")), ["b/2", "b/3"]);
     assert_eq!(page("b/", Some("a")), ["b/1", "b/2", "b/3"]);
     assert_eq!(page("b/", Some("c")), [""; 0]);
+    assert_eq!(page("c", Some("a")), ["c"]);
     assert_eq!(page("", Some("b/3")), ["c"]);
     assert_eq!(page("", None).len(), view.len());
 }

@@ -195,7 +195,7 @@ fn an_id_of_another_log_or_stream_or_of_nobody_finds_nothing() {
         }
     }
     assert_ne!(next.to_string(), text);
-    assert!(format!("{a:?}").len() < 16, "{a:?}");
+    assert_eq!(format!("{a:?}"), "EventId(1)", "its seal is not told");
 }
 
 #[test]
@@ -207,6 +207,11 @@ fn an_event_larger_than_a_log_is_refused_and_trims_nothing() {
     let refused = log.bytes_with("s", &large, &limits).unwrap_err();
     assert_eq!((refused.limit, refused.allowed), (crate::error::Limit::EventBytes, 1_024));
     assert_eq!(log.recent("s", 9).len(), 1);
+    // One that fills the log alone is taken.
+    let full = json(&format!("\"{}\"", "x".repeat(1_024 - 64 - 1 - 2)));
+    assert_eq!(log.bytes_with("s", &full, &limits), Ok(1_024));
+    log.append("s", full, at(1), &limits);
+    assert_eq!((log.recent("s", 9).len(), log.bytes()), (1, 1_024));
 }
 
 #[test]
@@ -286,4 +291,57 @@ fn parts_that_do_not_follow_each_other_are_refused() {
         .map(|number| crate::state::EventEntry { number, ..event.clone() })
         .collect();
     assert!(follow(&[(1, &large)]).unwrap_err().contains("larger"));
+    large.events.pop();
+    assert_eq!(follow(&[(1, &large)]), Ok(()));
+    // The bytes of all parts count together. Every event shares one payload here.
+    let payload = |bytes: u64| json(&format!("\"{}\"", "x".repeat(bytes as usize - 64 - 1 - 2)));
+    let half = |first: u64, last: u64| {
+        let (even, last) = (payload(1 << 20), payload(last));
+        let number = first..first + 128;
+        let entry = |number| {
+            let payload = if number == first + 127 { &last } else { &even };
+            crate::state::EventEntry { number, payload: payload.clone(), ..event.clone() }
+        };
+        EventsPart { events: number.map(entry).collect(), ..log(3).remove(0) }
+    };
+    assert_eq!(crate::config::MAX_EVENTS_BYTES, 256 << 20);
+    assert_eq!(follow(&[(1, &half(1, 1 << 20)), (1, &half(129, 1 << 20))]), Ok(()));
+    let over = half(129, (1 << 20) + 1);
+    assert!(follow(&[(1, &half(1, 1 << 20)), (1, &over)]).unwrap_err().contains("larger"));
+    assert!(follow(&[(1, &half(1, 1 << 20)), (1, &half(129, 2 << 20))]).unwrap_err().contains("larger"));
+}
+
+#[test]
+fn a_gap_is_told_where_something_is_missing_and_nowhere_else() {
+    let mut log = EventLog::new(5, 1);
+    let [one, two] = [1, 2].map(|n| log.append("s", json(&n.to_string()), at(1), &ROOMY));
+    log.append("t", json("3"), at(1), &ROOMY);
+    assert_eq!(log.trim_stream("t", 4), 1);
+    let gap = |log: &EventLog, id| log.replay_after("s", id).unwrap().gap;
+    // The last of a stream is kept, and what was trimmed after it is of another.
+    assert_eq!(gap(&log, &two), None);
+    assert_eq!(log.trim_stream("s", 3), 2);
+    assert_eq!(gap(&log, &one), Some(Gap { at_most: Some(2), first: None }));
+    // After a restart too, as long as the log knows where the id stands.
+    log.append("t", json("4"), at(1), &ROOMY);
+    assert_eq!(gap(&back(&log, 2, 9), &one), Some(Gap { at_most: Some(2), first: None }));
+    let mut alone = EventLog::new(6, 1);
+    let [first, last] = [1, 2].map(|n| alone.append("s", json(&n.to_string()), at(1), &ROOMY));
+    assert_eq!(alone.trim_stream("s", 3), 2);
+    assert_eq!(gap(&alone, &first), Some(Gap { at_most: Some(1), first: None }));
+    assert_eq!(gap(&alone, &last), None);
+}
+
+#[test]
+fn a_log_settles_under_lower_caps() {
+    let mut log = EventLog::new(5, 1);
+    for n in 0..200 {
+        log.append("s", json(&n.to_string()), at(1), &ROOMY);
+    }
+    log.settle(&ROOMY);
+    assert_eq!(log.recent("s", 999).len(), 200);
+    log.settle(&EventLimits { events: 150, ..ROOMY });
+    assert_eq!((log.recent("s", 999).len(), log.oldest(), log.next()), (150, 51, 201));
+    log.settle(&EventLimits { bytes: 2 * (64 + 1 + 3), ..ROOMY });
+    assert_eq!((log.recent("s", 999).len(), log.bytes(), log.epoch()), (2, 2 * (64 + 1 + 3), 5));
 }

@@ -6,6 +6,7 @@ fn the_earlier_limit_ends_a_session_at_its_deadline() {
     let both = Lifetime { idle: Some(seconds(10)), ends_at: Some(at(100)) };
     assert_eq!(both.deadline(at(5)), Some((at(15), EndReason::Idle)));
     assert_eq!(both.deadline(at(95)), Some((at(100), EndReason::Lifetime)));
+    assert_eq!(both.deadline(at(90)), Some((at(100), EndReason::Lifetime)), "no use would have helped");
     assert_eq!(both.ended(at(5), at(14)), None);
     let ended = both.ended(at(5), at(1_000)).unwrap();
     assert_eq!((ended.at, ended.reason), (at(15), EndReason::Idle));
@@ -136,6 +137,29 @@ fn ttls_at_the_edges() {
 }
 
 #[test]
+fn deadlines_of_a_file_from_the_future_are_as_far_away_as_they_were() {
+    let base = commit_at(&empty(), at(100), |draft| {
+        draft.set("never", &1).unwrap();
+        draft.set_with("slides", &1, Ttl::Sliding(seconds(5))).unwrap();
+        for ttl in [1, 10, 11, 30] {
+            draft.set_with(&format!("ends {ttl}"), &ttl, Ttl::Absolute(seconds(ttl))).unwrap();
+        }
+    });
+    let carried = base.entries.carried(at(110), at(50));
+    let found: Vec<_> = carried.iter().map(|entry| (entry.key, entry.expiry, entry.revision)).collect();
+    let one = Revision::new(1);
+    assert_eq!(
+        found,
+        [
+            ("ends 11", Expiry::At(at(51)), one),
+            ("ends 30", Expiry::At(at(70)), one),
+            ("never", Expiry::Never, one),
+            ("slides", Expiry::Sliding(seconds(5)), one)
+        ]
+    );
+}
+
+#[test]
 fn last_uses_come_back_from_files() {
     let base = commit_at(&empty(), at(10), |draft| {
         draft.set_with("a", &1, Ttl::Sliding(seconds(5))).unwrap();
@@ -152,6 +176,12 @@ fn last_uses_come_back_from_files() {
         view(&back, at(14)).entries().map(|entry| entry.expires_at.unwrap()).collect::<Vec<_>>(),
         [at(18), at(16)]
     );
+    // What had expired is gone at once, whatever time it is.
+    let entries = Entries::from_packed(base.entries.to_packed()).unwrap();
+    let last_use = |key: &str| (key == "a").then_some(Timestamp::default());
+    let back = Committed::restored(base.revision, entries, Metadata::default(), base.lifetime(), at(11), last_use);
+    assert_eq!(back.entries.iter().map(|entry| entry.key).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(back.bytes, 2);
 }
 
 #[test]

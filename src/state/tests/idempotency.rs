@@ -112,3 +112,31 @@ fn a_draft_that_remembers_is_no_amendment_and_other_drafts_keep_what_is_remember
     assert_eq!(next.bytes, next.entries.payload_bytes() + next.metadata().bytes() + 64);
     assert!(AppliedKeys::of([]).is_none());
 }
+
+#[test]
+fn what_a_file_tells_of_keys_comes_back_beside_all_else() {
+    let metadata = Metadata { label: Some("label".to_owned()), ..Metadata::default() };
+    let back = Committed::restored(Revision::new(3), Entries::empty(), metadata, Lifetime::default(), at(1), |_| None);
+    let rows = applied(&applied(&empty(), 1, 1, "\"one\""), 2, 2, "[]");
+    let back = back.with_keys(rows.keys().clone());
+    let found = |number| back.keys().find(&key(number), at(3), seconds(60)).map(|row| row.revision.get());
+    assert_eq!([found(1), found(2), found(3)], [Some(1), Some(2), None]);
+    assert_eq!((back.metadata().label.as_deref(), back.bytes), (Some("label"), 5 + 64 + 5 + 64 + 2));
+    let fewer = back.with_keys(applied(&empty(), 1, 1, "[]").keys().clone());
+    assert_eq!((fewer.keys().rows().len(), fewer.bytes), (1, 5 + 64 + 2));
+    assert_eq!(fewer.shared_metadata().label.as_deref(), Some("label"));
+}
+
+#[test]
+fn a_key_is_refused_for_another_request_where_both_are_told() {
+    let mut draft = draft(&empty());
+    draft.remember(&key(1).of_request("one"), None);
+    draft.set("k", &1).unwrap();
+    let next = Arc::new(draft.finish().unwrap().unwrap());
+    let row = next.keys().find(&key(1), at(1), seconds(1)).unwrap();
+    assert!(row.check(&key(1).of_request("one")).is_ok() && row.check(&key(1)).is_ok());
+    let refused = row.check(&key(1).of_request("other")).unwrap_err();
+    assert_eq!((refused.revision, refused.at), (Revision::new(1), at(1)));
+    let untold = applied(&empty(), 1, 1, "1");
+    assert!(untold.keys().rows()[0].check(&key(1).of_request("one")).is_ok());
+}

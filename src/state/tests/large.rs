@@ -26,6 +26,7 @@ fn a_value_above_4_kib_is_held_on_its_own() {
     assert!(small.entries.is_packed());
     let large = with(&empty(), "v", (4 << 10) + 1);
     assert!(!large.entries.is_packed());
+    assert!(!with(&large, "w", 10).entries.is_packed(), "light as it is");
     let gone = with(&large, "v", 100);
     assert!(gone.entries.is_packed());
     let many = with(&with(&with(&small, "w", 5_000), "x", 5_000), "w", 10);
@@ -69,6 +70,23 @@ fn the_forms_change_at_16_kib_and_back_below_8() {
     };
     let (at_edge, above) = (fill(16 << 10), fill((16 << 10) + 1));
     assert!(at_edge.entries.is_packed() && !above.entries.is_packed());
+    // A value that grows where it stands counts as one that comes in, and what files hold is in the form that it was.
+    let grown = with(&at_edge, "z", (16 << 10) + 1 - 4 * (4_000 + 13) - 13);
+    assert!(!grown.entries.is_packed());
+    // The same for the entry of the lowest revision, and for two at once.
+    assert!(with(&at_edge, "0", 4_000 - 1).entries.is_packed());
+    assert!(!with(&at_edge, "0", 4_000 + 1).entries.is_packed());
+    let two = |bytes: usize| {
+        commit(&at_edge, |draft| {
+            draft.set_json("1", Json::parse(&text(2_000)).unwrap()).unwrap();
+            draft.set_json("2", Json::parse(&text(bytes)).unwrap()).unwrap();
+            draft.set_json("3", Json::parse(&text(3_000)).unwrap()).unwrap();
+            draft.set_json("4", Json::parse(&text(3_000 - 13)).unwrap()).unwrap();
+        })
+    };
+    assert!(two(4_000).entries.is_packed() && !two(4_001).entries.is_packed());
+    assert!(Entries::from_packed(at_edge.entries.to_packed()).unwrap().is_packed());
+    assert!(!Entries::from_packed(above.entries.to_packed()).unwrap().is_packed());
     let shrunk = |bytes: usize| {
         let fewer = commit(&above, |draft| ["1", "2"].iter().for_each(|key| assert!(draft.remove(key))));
         with(&fewer, "z", bytes - 2 * (4_000 + 13) - 13)

@@ -1,5 +1,6 @@
 //! Tests of the promises of `state`.
 
+mod amendments;
 mod compat;
 mod drafts;
 mod events;

@@ -53,6 +53,39 @@ fn layout_v1_is_frozen() {
     assert_eq!(Entries::from_packed(empty).unwrap().len(), 0);
 }
 
+/// A difference of revisions that just fits a narrow row is in one, in both directions.
+#[test]
+fn rows_are_wide_from_the_first_figure_on_that_needs_it() {
+    let of = |far: u64| entries(&[("k", "1", 1, Expiry::Never), ("l", "2", 1 + far, Expiry::Never)]);
+    for (far, flags) in [(u64::from(u32::MAX), 0), (u64::from(u32::MAX) + 1, 1)] {
+        let packed = of(far).to_packed();
+        assert_eq!(packed[1], flags);
+        let entries = of(far);
+        assert_eq!(crate::state::packed::encode(|| entries.iter()), packed, "written anew");
+        assert!(Entries::from_packed(packed).unwrap().iter().eq(of(far).iter()));
+    }
+}
+
+#[test]
+fn keys_are_found_whatever_the_width_and_the_count() {
+    for (count, far) in [(1, 0), (2, 0), (16, 0), (17, 0), (40, 0), (1, 1 << 32), (2, 1 << 32), (17, 1 << 32)] {
+        let keys: Vec<_> = (0..count).map(|n| format!("{:02}", 2 * n + 1)).collect();
+        let revision = |n: usize| if n == 0 { 1 } else { 1 + far };
+        let list: Vec<_> =
+            keys.iter().enumerate().map(|(n, key)| (key.as_str(), "1", revision(n), Expiry::Never)).collect();
+        let entries = entries(&list);
+        for place in 0..=2 * count {
+            let key = format!("{place:02}");
+            let held = place % 2 == 1;
+            assert_eq!(entries.get(&key).map(|entry| entry.key), held.then_some(&*key));
+            assert_eq!(entries.find(&key).is_some(), held);
+            let left = |start| entries.iter_from(start).count();
+            assert_eq!(left(std::ops::Bound::Included(&*key)), count - place / 2, "{place} of {count}");
+            assert_eq!(left(std::ops::Bound::Excluded(&*key)), count - place.div_ceil(2), "{place} of {count}");
+        }
+    }
+}
+
 #[test]
 fn every_single_damage_that_matters_is_named() {
     let good = sample().to_packed();

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::error::{DraftError, Limit};
+use crate::state::node::Node;
 
 /// The table of RFC 7396, appendix A, as values of one key; where a row's patch is no object it is given as it is.
 #[test]
@@ -235,6 +236,67 @@ fn copies_of_copies_are_capped_in_bytes_and_depth() {
     assert_eq!(error.limit, Limit::Depth);
     assert_eq!(draft.len(), 2);
     // Merging is bounded the same way.
-    let deep = (0..102).fold(json!(1), |value, _| json!({ "a": value }));
-    assert!(matches!(draft.merge_patch(&deep), Err(DraftError::LimitExceeded(_))));
+    let deep = |levels| (0..levels).fold(json!(1), |value, _| json!({ "a": value }));
+    let Err(DraftError::LimitExceeded(error)) = draft.merge_patch(&deep(102)) else { panic!() };
+    assert_eq!((error.limit, error.allowed, error.attempted), (Limit::Depth, 100, 101));
+    assert!(draft.merge_patch(&deep(101)).is_ok());
+}
+
+#[test]
+fn what_is_too_deep_in_between_is_refused_too() {
+    for (levels, fits) in [(97, true), (98, false)] {
+        let mut draft = draft(&holding(&json!({"d": {"x": {"x": {}}}})));
+        let deep = (0..levels).fold(json!(1), |value, _| json!([value]));
+        for op in ["add", "replace"] {
+            let first = json!({"op": "add", "path": "/d/x/x/y", "value": 1});
+            let put = json!({"op": op, "path": "/d/x/x/y", "value": deep});
+            let gone = json!({"op": "remove", "path": "/d/x/x/y"});
+            match draft.json_patch(&json!([first, put, gone])) {
+                Ok(_) => assert!(fits, "{op} {levels}"),
+                Err(DraftError::LimitExceeded(error)) => {
+                    assert!(!fits, "{op} {levels}");
+                    assert_eq!((error.limit, error.allowed, error.attempted), (Limit::Depth, 100, 101));
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tested_value_is_equal_by_content_whatever_its_spelling() {
+    let big = 9_007_199_254_740_993_i64;
+    for (held, tested, equal) in [
+        (json!(1), json!(1.0), true),
+        (json!(1.5), json!(2.5), false),
+        (json!(big), json!(big - 1), false),
+        (json!([1, 2]), json!([1.0, 2.0]), true),
+        (json!([1, 2]), json!([1, 3]), false),
+        (json!([1, 2]), json!([1]), false),
+        (json!([]), json!([1]), false),
+        (json!({"a": [1], "b": {}}), json!({"b": {}, "a": [1.0]}), true),
+        (json!({"a": 1}), json!({"a": 2}), false),
+        (json!({"a": 1}), json!({"b": 1}), false),
+        (json!({"a": 1}), json!({"a": 1, "b": 1}), false),
+        (json!({"a": 1, "b": 1}), json!({"a": 1}), false),
+        (json!("1"), json!(1), false),
+    ] {
+        let mut draft = draft(&holding(&json!({ "k": held })));
+        let patch = json!([{"op": "test", "path": "/k", "value": tested}]);
+        assert_eq!(draft.json_patch(&patch).is_ok(), equal, "{held} {tested}");
+    }
+}
+
+#[test]
+fn what_is_opened_measures_as_its_text_does() {
+    let text = "{\"ab\":[1,22,[]],\"c\":\"x\",\"d\":{\"e\":{}}}";
+    let mut node = Node::from(&Json::parse(text).unwrap());
+    assert_eq!(node.measure(), (text.len() as u64, 3));
+    node.open();
+    // One comma more than there is, in each array or object that is open and not empty.
+    assert_eq!((node.text(), node.measure()), (text.to_owned(), (text.len() as u64 + 1, 3)));
+    let Node::Object(members) = &mut node else { panic!() };
+    members.get_mut("ab").unwrap().open();
+    members.get_mut("d").unwrap().open();
+    assert_eq!((node.text(), node.measure()), (text.to_owned(), (text.len() as u64 + 3, 3)));
 }

@@ -65,6 +65,18 @@ fn what_is_not_one_json_value_is_refused() {
 }
 
 #[test]
+fn a_number_beyond_the_range_of_a_double_is_refused_however_it_is_spelled() {
+    let power = |exponent| format!("1{}", "0".repeat(exponent));
+    for text in [power(308), format!("-{}.5", power(308)), "1e308".to_owned(), format!("0.{}", power(400))] {
+        assert!(Json::parse(&text).is_ok(), "{text}");
+        assert!(Json::parse(&format!("[{text}]")).is_ok(), "{text}");
+    }
+    for text in [power(309), format!("-{}.5", power(309)), "1e309".to_owned()] {
+        assert!(matches!(Json::parse(&text), Err(DraftError::NotJson(_))), "{text}");
+    }
+}
+
+#[test]
 fn a_member_named_twice_is_refused_at_any_depth_and_in_any_spelling() {
     for (text, name) in [
         ("{\"a\":1,\"b\":2,\"a\":3}", "a"),
@@ -83,14 +95,15 @@ fn depth_is_capped_on_both_ways_in() {
     assert!(Json::parse(&nested(100)).is_ok());
     for levels in [101, 1_000_000] {
         let Err(DraftError::LimitExceeded(error)) = Json::parse(&nested(levels)) else { panic!() };
-        assert_eq!((error.limit, error.allowed), (Limit::Depth, 100));
+        assert_eq!((error.limit, error.allowed, error.attempted), (Limit::Depth, 100, 101));
     }
     let deep = |levels| (0..levels).fold(Value::Null, |value, _| json!({ "a": value }));
     assert!(Json::of(&deep(100)).is_ok());
     let Err(DraftError::LimitExceeded(error)) = Json::of(&deep(101)) else { panic!() };
-    assert_eq!(error.limit, Limit::Depth);
+    assert_eq!((error.limit, error.allowed, error.attempted), (Limit::Depth, 100, 101));
     // Side by side is not deep.
     assert!(Json::of(&vec![vec![0; 2]; 200]).is_ok());
+    assert!(Json::of(&vec![json!({"a": {}}); 200]).is_ok());
 }
 
 #[test]
