@@ -54,6 +54,10 @@ impl FileLayer for Shelf {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    fn make_private(&self, _: &Path, _: &[PathBuf]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     fn lock(&self, _: &Path) -> io::Result<Option<Lock>> {
         Err(io::ErrorKind::Unsupported.into())
     }
