@@ -2,6 +2,7 @@
 
 mod health;
 mod items;
+pub(crate) mod leaving;
 mod marks;
 mod settle;
 mod worker;
@@ -14,6 +15,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use self::health::Health;
+use self::leaving::Exit;
 use self::marks::Marks;
 pub(crate) use self::settle::{Answer, NotCommitted, Pending};
 use self::worker::Worker;
@@ -45,6 +47,7 @@ struct Shared {
     /// Rung when there is work.
     bell: Bell,
     health: Health,
+    exit: Exit,
     /// A journal of so many bytes is folded into a snapshot.
     fold_at: AtomicU64,
 }
@@ -99,6 +102,7 @@ impl Journal {
             work: Mutex::default(),
             bell: Bell::default(),
             health: Health::default(),
+            exit: Exit::default(),
             fold_at: AtomicU64::new(FOLD_BYTES),
         });
         let worker = Worker::new(core, Arc::clone(&shared), folder, writer);
@@ -107,6 +111,7 @@ impl Journal {
             drop(core.runtime.spawn(worker.run_in_order()));
             return Ok(Self { shared });
         }
+        shared.exit.begins();
         std::thread::Builder::new().name("sessile-journal".to_owned()).spawn(move || worker.run())?;
         Ok(Self { shared })
     }
@@ -179,7 +184,10 @@ impl Journal {
 
     /// Stops the worker; what waits is given up.
     pub(crate) fn stop(&self) {
-        self.ask(|work| work.stop = true);
+        self.ask(|work| {
+            work.stop = true;
+            self.shared.exit.told();
+        });
     }
 
     /// Stops the worker and waits until it has gone.
@@ -187,6 +195,7 @@ impl Journal {
         let (told, gone) = oneshot::channel();
         self.ask(|work| {
             work.stop = true;
+            self.shared.exit.told();
             work.awaiting_end.push(told);
         });
         // Never told: dropped, at once where it has gone.

@@ -7,14 +7,14 @@ use parking_lot::Mutex;
 
 use super::builder::Builder;
 use crate::actor::core::Core;
-use crate::actor::journal::Journal;
+use crate::actor::journal::{Journal, leaving};
 use crate::actor::planted;
 use crate::actor::restore::{GoesOn, RestoreReport, restore};
 use crate::actor::snapshotter::{self, Held, SnapshotError, SnapshotReport};
 use crate::actor::supervisor::{self, SupervisorRef};
 use crate::actor::tombstones::Tombstone;
 use crate::config::{Durability, SnapshotOptions};
-use crate::snapshot::{Folder, FolderError, JournalWriter, RestoreError, entries_codec};
+use crate::snapshot::{FileLayer, Folder, FolderError, JournalWriter, RestoreError, entries_codec};
 use crate::telemetry::Telemetry;
 use crate::time::Clock;
 
@@ -178,7 +178,7 @@ async fn keep(
 async fn open(core: &Arc<Core>, options: &SnapshotOptions) -> Result<Opened, StartError> {
     let (opening, options, layer) = (Arc::clone(core), options.clone(), planted::disk());
     let opened = core.blocking(move || {
-        let folder = Folder::open(options.folder.clone(), layer, entries_codec())?.wrapped(opening.wrap());
+        let folder = lock(&options, &layer)?.wrapped(opening.wrap());
         let (restored, goes_on) = restore(&opening, &folder, options.start_empty)?;
         if !options.on_request {
             folder.claim()?;
@@ -199,6 +199,16 @@ async fn open(core: &Arc<Core>, options: &SnapshotOptions) -> Result<Opened, Sta
         Ok::<_, StartError>(Opened { folder, restored, journal })
     });
     opened.await.map_err(|error| StartError::Folder(error.into()))?
+}
+
+/// Locks the folder. A service that was dropped here a moment ago may still be in the midst of its last write.
+fn lock(options: &SnapshotOptions, layer: &Arc<dyn FileLayer>) -> Result<Folder, FolderError> {
+    loop {
+        match Folder::open(options.folder.clone(), Arc::clone(layer), entries_codec()) {
+            Err(FolderError::Locked { .. }) if leaving::wait_for_one() => {}
+            other => return other,
+        }
+    }
 }
 
 /// Stop accepting, run what was accepted, flush, stop.

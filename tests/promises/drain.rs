@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::common::{alice, hold, poll_once, secs};
-use sessile::{CreateError, DraftError, DrainError, FileProblem, Format, NewSession, SessionService, UpdateError};
+use sessile::{
+    CreateError, DraftError, DrainError, Durability, FileProblem, Format, NewSession, SessionService, UpdateError,
+};
 
 async fn start(folder: &Path) -> SessionService {
     SessionService::builder().snapshots(folder).start().await.unwrap()
@@ -183,4 +185,37 @@ async fn a_drop_without_a_drain_writes_nothing_and_frees_the_lock() {
     let again = start(folder.path()).await;
     assert_eq!(again.restored().sessions, 0);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the lock file alone");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_service_starts_at_once_where_one_was_dropped_in_the_midst_of_a_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sure = 0;
+    for round in 0..50_u64 {
+        let builder = SessionService::builder().snapshots(folder.path()).durability(Durability::Commit);
+        let service = builder.start().await.unwrap();
+        let owner = service.owner(&alice());
+        let session = owner.bucket().await.unwrap();
+        assert!(session.get::<u64>("n").unwrap().unwrap_or_default() >= sure, "round {round}");
+        let callers = [(); 8].map(|()| {
+            let session = session.clone();
+            tokio::spawn(async move {
+                let mut last = 0;
+                loop {
+                    match session.increment("n", 1).await {
+                        Ok(made) => last = made.value as u64,
+                        Err(_) => return last,
+                    }
+                }
+            })
+        });
+        while session.get::<u64>("n").unwrap().unwrap_or_default() < sure + 20 {
+            tokio::task::yield_now().await;
+        }
+        drop(service);
+        for caller in callers {
+            sure = sure.max(caller.await.unwrap());
+        }
+    }
+    assert!(sure >= 1_000);
 }

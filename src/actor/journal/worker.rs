@@ -34,6 +34,7 @@ impl Drop for Leaving {
         let left = std::mem::replace(&mut *self.0.work.lock(), Work { gone: true, ..Work::default() });
         // Callers are told by what is dropped: turns unrun, answers unsent.
         drop(left);
+        self.0.exit.gone();
     }
 }
 
