@@ -17,7 +17,7 @@ const MIB: usize = 1 << 20;
 /// Bytes of what is hostile.
 const SIZE: usize = 8 * MIB;
 /// What a process takes and gives back for reasons of its own.
-const SLACK: usize = 2 * MIB;
+const SLACK: usize = 3 * MIB;
 
 /// Bytes that this process keeps in memory now (`VmRSS`), or kept at most since the last reset (`VmHWM`).
 fn memory(what: &str) -> usize {
