@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -201,12 +202,20 @@ async fn open(core: &Arc<Core>, options: &SnapshotOptions) -> Result<Opened, Sta
     opened.await.map_err(|error| StartError::Folder(error.into()))?
 }
 
-/// Locks the folder. A service that was dropped here a moment ago may still be in the midst of its last write.
+/// Locks the folder. A service that was dropped here a moment ago may still be in the midst of its last write, and a program
+/// that is being started by another thread has every lock of this process for a moment.
 fn lock(options: &SnapshotOptions, layer: &Arc<dyn FileLayer>) -> Result<Folder, FolderError> {
+    let mut pauses = [Duration::from_millis(5), Duration::from_millis(50)].into_iter();
     loop {
-        match Folder::open(options.folder.clone(), Arc::clone(layer), entries_codec()) {
-            Err(FolderError::Locked { .. }) if leaving::wait_for_one() => {}
+        let locked = match Folder::open(options.folder.clone(), Arc::clone(layer), entries_codec()) {
+            Err(locked @ FolderError::Locked { .. }) => locked,
             other => return other,
+        };
+        if !leaving::wait_for_one() {
+            match pauses.next() {
+                Some(pause) => std::thread::sleep(pause),
+                None => return Err(locked),
+            }
         }
     }
 }
