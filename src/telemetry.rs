@@ -292,7 +292,7 @@ fn describe() {
     describe_histogram!(
         "sessile_journal_write_duration_seconds",
         Unit::Seconds,
-        "Time of one write to the journal until it is durable."
+        "Time of one write of the journal: all noted until then, until it is durable, with a new file where one is begun."
     );
     describe_gauge!("sessile_journal_size_bytes", Unit::Bytes, "Size of the journal that is being written.");
     describe_counter!("sessile_journal_failures_total", "Writes of the journal that failed; updates are refused then.");
