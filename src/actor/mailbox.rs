@@ -284,6 +284,12 @@ impl Mailbox {
         self.inner.lock().lane.as_ref().map_or(0, |lane| lane.queue.len())
     }
 
+    /// Whether turns have waited, or may, since it was last at rest with nobody in it.
+    #[cfg(test)]
+    pub(crate) fn has_lane(&self) -> bool {
+        self.inner.lock().lane.is_some()
+    }
+
     /// Places that are free.
     #[cfg(test)]
     pub(crate) fn free(&self, all: usize) -> usize {

@@ -275,3 +275,26 @@ async fn a_creation_that_failed_is_taken_back_unless_somebody_has_put_something_
         assert!(core.tombstones.find(&digest).is_none(), "its id was never used");
     }
 }
+
+#[tokio::test]
+async fn a_session_at_rest_keeps_no_lane_and_one_with_a_place_taken_keeps_its_own() {
+    let (core, slot) = started().await;
+    assert!(!slot.mailbox.has_lane());
+    let token = Mailbox::try_run(&core, &slot).unwrap();
+    let turns = waiting(&core, &slot, 3);
+    assert!(slot.mailbox.has_lane());
+    token.finish();
+    for turn in turns {
+        turn.await.unwrap();
+    }
+    // The last turn is answered before its token comes to rest.
+    while slot.mailbox.has_lane() {
+        tokio::task::yield_now().await;
+    }
+    let place = Mailbox::try_permit(&core, &slot).unwrap();
+    Mailbox::try_run(&core, &slot).unwrap().finish();
+    assert!(slot.mailbox.has_lane(), "another lane would have all of its places free");
+    drop(place);
+    Mailbox::try_run(&core, &slot).unwrap().finish();
+    assert!(!slot.mailbox.has_lane());
+}
