@@ -60,7 +60,7 @@ pub fn file(bytes: &[u8], accept_edited: bool) -> Result<(), String> {
 /// Reads a snapshot, export or journals as a start does, and builds one record after the other.
 ///
 /// # Errors
-/// As [`file`] and [`journals`].
+/// As [`file`] and `journals`.
 pub fn built(bytes: &Arc<[u8]>) -> Result<(), String> {
     let mut build = |item: Item<'_>| match item {
         Item::Session(record) => {
