@@ -193,11 +193,8 @@ impl Journal {
     /// Stops the worker and waits until it has gone.
     pub(crate) async fn stopped(&self) {
         let (told, gone) = oneshot::channel();
-        self.ask(|work| {
-            work.stop = true;
-            self.shared.exit.told();
-            work.awaiting_end.push(told);
-        });
+        self.ask(|work| work.awaiting_end.push(told));
+        self.stop();
         // Never told: dropped, at once where it has gone.
         let _ = gone.await;
     }

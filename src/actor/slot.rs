@@ -131,7 +131,7 @@ impl Slot {
     /// Whether it is as it was created.
     pub(crate) fn is_unused(&self) -> bool {
         match &*self.cell.lock() {
-            Cell::Live(committed, None) => committed.revision == Revision::ZERO,
+            Cell::Live(committed, None) => Standing { committed, log: None }.is_unused(),
             Cell::Live(..) | Cell::Ended(_) => false,
         }
     }

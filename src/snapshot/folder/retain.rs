@@ -148,8 +148,7 @@ impl Going<'_> {
 
     /// Of journals whose generation stays, or is not there, those alone whose every change is in memory.
     fn carried(&mut self, group: &[JournalFile]) -> io::Result<()> {
-        let carried = self.folder.carried.lock().clone();
-        let group = group.iter().filter(|file| carried.contains(&file.path));
+        let group = group.iter().filter(|file| self.folder.is_carried(file));
         self.journals(group.map(|file| (file.path.clone(), Fate::Goes)).collect())
     }
 

@@ -20,19 +20,22 @@ impl Folder {
         self.carried.lock().extend(journals.into_iter().map(|file| file.path.clone()));
     }
 
+    /// Whether everything in a journal is in memory.
+    pub(super) fn is_carried(&self, file: &JournalFile) -> bool {
+        self.carried.lock().contains(&file.path)
+    }
+
     /// What is to become of the journals that go on from a valid generation up to the next one, oldest first; `None` where
     /// one of them may be as good as it was and is not for this process to read.
     ///
     /// What this process does not carry is read to find out.
     pub(super) fn fates(&self, group: &[JournalFile], generation: u64) -> Option<Vec<(PathBuf, Fate)>> {
-        let carried = self.carried.lock().clone();
-        let is_carried = |file: &JournalFile| carried.contains(&file.path);
         let mut walked = Chain::default();
-        if !group.iter().all(is_carried) {
+        if !group.iter().all(|file| self.is_carried(file)) {
             walked = walk(&*self.layer, &self.wrap, group, generation, &mut |_| {}).ok()?;
         }
         let fate = |file: &JournalFile| {
-            let goes = is_carried(file) || is_read(&walked, file) || is_blank(&*self.layer, &file.path).ok()?;
+            let goes = self.is_carried(file) || is_read(&walked, file) || is_blank(&*self.layer, &file.path).ok()?;
             Some((file.path.clone(), if goes { Fate::Goes } else { Fate::Aside }))
         };
         group.iter().map(fate).collect()
