@@ -8,6 +8,7 @@ use super::core::Core;
 use super::order::Order;
 use super::owners::OwnerSlot;
 use super::planted::Bug;
+use super::reservation::Reservation;
 use super::slot::{Identity, Role, Slot};
 use crate::config::Config;
 use crate::error::{Limit, LimitExceeded};
@@ -123,12 +124,13 @@ impl Capacity {
         self.all.bytes.load(Relaxed)
     }
 
-    /// Takes what a session needs and puts it in line, or takes nothing. No other create does so meanwhile, so that a place
-    /// that is taken is in line, and none is taken for a moment only.
-    pub(crate) fn enter(core: &Core, slot: &Slot) -> Result<(), LimitExceeded> {
+    /// Takes what a session needs, with what is reserved for it, and puts it in line, or takes nothing. No other create does
+    /// so meanwhile, so that a place that is taken, and not reserved, is in line, and none is taken for a moment only.
+    pub(crate) fn enter(core: &Core, slot: &Slot, reserved: Option<&mut Reservation<'_>>) -> Result<(), LimitExceeded> {
         let (identity, need) = (&slot.identity, Need::of(slot));
         let own = &identity.owner.share;
         let mut own_order = (!identity.owner.is_anonymous()).then(|| own.order.lock());
+        reserved.into_iter().for_each(Reservation::give_back);
         let mut order = core.capacity.all.order.lock();
         let exceeded = Scope::both(&identity.owner).find_map(|scope| scope.exceeded(core, need));
         if let Some(limit) = exceeded.filter(|_| !core.planted(Bug::ChecksThenTakes)) {
@@ -140,6 +142,21 @@ impl Capacity {
         own_order.iter_mut().for_each(|order| order.enter(slot));
         order.enter(slot);
         Ok(())
+    }
+
+    /// Takes what a session that is to be created needs of its owner's caps; nothing where one of them would be passed.
+    pub(super) fn reserve(core: &Core, owner: &OwnerSlot, need: Need) -> Result<(), LimitExceeded> {
+        let _order = owner.share.order.lock();
+        Scope::Own(owner).exceeded(core, need).map_or(Ok(()), Err)?;
+        take_own_bytes(core, owner, need.bytes)?;
+        owner.share.sessions.fetch_add(need.own_sessions, Relaxed);
+        Ok(())
+    }
+
+    /// Gives back what was reserved.
+    pub(super) fn unreserve(owner: &OwnerSlot, need: Need) {
+        owner.share.sessions.fetch_sub(need.own_sessions, Relaxed);
+        owner.share.bytes.fetch_sub(need.bytes, Relaxed);
     }
 
     fn take_place(&self, identity: &Identity) {
@@ -199,13 +216,10 @@ impl Capacity {
             return Ok(());
         }
         let grown = after.saturating_sub(before);
-        let own = if core.planted(Bug::IgnoresOwnerCap) { Scope::All } else { Scope::Own(&identity.owner) };
-        let (own_cap, own_limit) = own.byte_cap(&core.config);
         let (cap, limit) = Scope::All.byte_cap(&core.config);
-        let share = &identity.owner.share;
-        reserve(&share.bytes, grown, own_cap, own_limit)?;
-        reserve(&self.all.bytes, grown, cap, limit).inspect_err(|_| {
-            share.bytes.fetch_sub(grown, Relaxed);
+        take_own_bytes(core, &identity.owner, grown)?;
+        take(&self.all.bytes, grown, cap, limit).inspect_err(|_| {
+            identity.owner.share.bytes.fetch_sub(grown, Relaxed);
         })?;
         self.keep(identity, grown);
         Ok(())
@@ -257,7 +271,13 @@ fn exceeds(now: u64, more: u64, allowed: u64, limit: Limit) -> Option<LimitExcee
     (more > 0 && attempted > allowed).then_some(LimitExceeded { limit, allowed, attempted })
 }
 
-fn reserve(total: &AtomicU64, more: u64, allowed: u64, limit: Limit) -> Result<(), LimitExceeded> {
+fn take_own_bytes(core: &Core, owner: &OwnerSlot, more: u64) -> Result<(), LimitExceeded> {
+    let scope = if core.planted(Bug::IgnoresOwnerCap) { Scope::All } else { Scope::Own(owner) };
+    let (cap, limit) = scope.byte_cap(&core.config);
+    take(&owner.share.bytes, more, cap, limit)
+}
+
+fn take(total: &AtomicU64, more: u64, allowed: u64, limit: Limit) -> Result<(), LimitExceeded> {
     let grow = |now: u64| exceeds(now, more, allowed, limit).is_none().then(|| now.saturating_add(more));
     match total.fetch_update(Relaxed, Relaxed, grow) {
         Ok(_) => Ok(()),

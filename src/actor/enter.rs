@@ -6,6 +6,7 @@ use super::capacity::Capacity;
 use super::core::Core;
 use super::owners::Index;
 use super::planted::Bug;
+use super::reservation::Reservation;
 use super::room;
 use super::slot::{Role, Slot};
 use crate::error::{CreateError, Ended};
@@ -24,11 +25,11 @@ enum Refused {
 pub(crate) fn enter(core: &Core, slot: &Arc<Slot>) -> Result<bool, CreateError> {
     loop {
         // Others may take the room that was made; each time round somebody gets on.
-        room::for_session(core, slot)?;
+        let mut reserved = room::for_session(core, slot)?;
         if core.planted(Bug::ChecksThenTakes) {
             std::thread::yield_now();
         }
-        match try_enter(core, slot) {
+        match try_enter(core, slot, reserved.as_mut()) {
             Ok(()) => break,
             Err(Refused::Full) => {}
             Err(Refused::Taken) => return Ok(false),
@@ -49,7 +50,7 @@ pub(crate) fn named(core: &Core, index: &Index, name: Option<&str>) -> Option<Ar
     core.registry.by_key(index.names.get(name?)?).filter(|slot| slot.ended().is_none())
 }
 
-fn try_enter(core: &Core, slot: &Arc<Slot>) -> Result<(), Refused> {
+fn try_enter(core: &Core, slot: &Arc<Slot>, reserved: Option<&mut Reservation<'_>>) -> Result<(), Refused> {
     let owner = &slot.identity.owner;
     let mut index = (!owner.is_anonymous()).then(|| owner.index.lock());
     if index.as_ref().is_some_and(|index| is_taken(core, index, slot)) {
@@ -61,7 +62,7 @@ fn try_enter(core: &Core, slot: &Arc<Slot>) -> Result<(), Refused> {
         if let Some(tombstone) = core.tombstones.find(&entering.identity.digest) {
             return Err(Refused::Ended(tombstone.ended));
         }
-        Capacity::enter(core, entering).map_err(|_| Refused::Full)?;
+        Capacity::enter(core, entering, reserved).map_err(|_| Refused::Full)?;
         // Before anybody finds it: what others change of it is noted as a change of what the journal has.
         if let Some(journal) = core.journal() {
             journal.changed(slot, None);

@@ -29,6 +29,7 @@ pub(crate) mod order;
 pub(crate) mod owners;
 pub(crate) mod planted;
 pub(crate) mod registry;
+pub(crate) mod reservation;
 pub(crate) mod restore;
 pub(crate) mod room;
 pub(crate) mod roster;

@@ -52,6 +52,8 @@ pub(crate) enum Bug {
     IgnoresOwnerCap,
     /// A place is taken without a look at the caps, which was had before.
     ChecksThenTakes,
+    /// Room is made for an owner, and then for all, and nothing keeps others from the first meanwhile.
+    RoomNotHeld,
     /// Who is first in line is evicted, though used since it was queued.
     NoSecondLook,
     /// At a cap the expired keep their places.

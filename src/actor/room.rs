@@ -10,6 +10,7 @@ use super::line::Queued;
 use super::order::By;
 use super::owners::OwnerSlot;
 use super::planted::Bug;
+use super::reservation::Reservation;
 use super::roster::place;
 use super::slot::{Role, Slot};
 use crate::config::AtCapacity;
@@ -30,15 +31,22 @@ struct Asker<'a> {
     spared: Option<&'a Arc<Slot>>,
 }
 
-/// Makes room for a session that is in no table yet, if there is none.
-pub(crate) fn for_session(core: &Core, slot: &Slot) -> Result<(), LimitExceeded> {
+/// Makes room for a session that is in no table yet, if there is none, and reserves its owner's part of it until the
+/// session is entered.
+pub(crate) fn for_session<'a>(core: &Core, slot: &'a Slot) -> Result<Option<Reservation<'a>>, LimitExceeded> {
     let owner = &*slot.identity.owner;
     let asker = Asker { owner, need: Need::of(slot), spared: None };
+    if Scope::both(owner).all(|scope| scope.exceeded(core, asker.need).is_none()) {
+        return Ok(None);
+    }
     // The owner's own first: what it frees is free for all.
-    Scope::both(owner).try_for_each(|scope| match scope.exceeded(core, asker.need) {
-        Some(_) => asker.make_room(core, scope),
-        None => Ok(()),
-    })
+    let mut reserved = if owner.is_anonymous() { None } else { Some(asker.reserve(core)?) };
+    if core.planted(Bug::RoomNotHeld) {
+        reserved = None;
+        std::thread::yield_now();
+    }
+    asker.make_room(core, Scope::All)?;
+    Ok(reserved)
 }
 
 /// Makes room for the bytes by which a session grows, which were refused.
@@ -76,27 +84,44 @@ pub(crate) fn may_expire(core: &Core, slot: &Slot) {
     tend(core, &slot.identity.owner);
 }
 
-impl Asker<'_> {
+impl<'a> Asker<'a> {
+    /// Makes room among the owner's own sessions and takes it.
+    fn reserve(&self, core: &Core) -> Result<Reservation<'a>, LimitExceeded> {
+        let mut room = self.owner.share.room.lock();
+        loop {
+            self.free(core, Scope::Own(self.owner))?;
+            // Others may take what was freed, who found room without making any.
+            match Reservation::take(core, self.owner, self.need, room) {
+                Ok(reserved) => return Ok(reserved),
+                Err(again) => room = again,
+            }
+        }
+    }
+
     fn make_room(&self, core: &Core, scope: Scope<'_>) -> Result<(), LimitExceeded> {
-        let share = scope.share(core);
-        let _room = share.room.lock();
         if scope.exceeded(core, self.need).is_none() {
             return Ok(());
         }
-        let evicts = core.config.at_capacity == AtCapacity::Evict;
-        let mut aside = Vec::new();
-        let made = self.free(core, scope, evicts, &mut aside);
-        aside.into_iter().for_each(|(by, queued)| share.order.lock().put_back(by, queued));
-        made
+        let _room = scope.share(core).room.lock();
+        self.free(core, scope)
     }
 
-    fn free(
+    /// With the lock on making room held.
+    fn free(&self, core: &Core, scope: Scope<'_>) -> Result<(), LimitExceeded> {
+        let mut aside = Vec::new();
+        let freed = self.end_until_it_fits(core, scope, &mut aside);
+        let order = &scope.share(core).order;
+        aside.into_iter().for_each(|(by, queued)| order.lock().put_back(by, queued));
+        freed
+    }
+
+    fn end_until_it_fits(
         &self,
         core: &Core,
         scope: Scope<'_>,
-        evicts: bool,
         aside: &mut Vec<(By, Queued)>,
     ) -> Result<(), LimitExceeded> {
+        let evicts = core.config.at_capacity == AtCapacity::Evict;
         let share = scope.share(core);
         let now = core.clock.now();
         let due_by = if core.planted(Bug::ExpiredStay) { Timestamp::default() } else { now };
