@@ -10,16 +10,18 @@ use tokio::runtime::Handle;
 
 use super::core::Core;
 use super::create::{self, Creator};
+use super::enter::enter;
 use super::in_flight::{InFlight, Refused};
 use super::mailbox::Mailbox;
 use super::new_session::NewSession;
-use super::slot::Slot;
+use super::slot::{Identity, Role, Slot};
 use super::supervisor;
 use super::turn::{Patience, Place, Updated, update};
 use crate::config::Config;
 use crate::error::UpdateError;
+use crate::id::{Kind, SessionId, generated_digest};
 use crate::principal::Principal;
-use crate::state::{Draft, Entries};
+use crate::state::{Committed, Draft, Entries, Lifetime, Metadata};
 use crate::telemetry::Telemetry;
 use crate::time::Clock;
 
@@ -273,6 +275,29 @@ async fn a_creation_that_failed_is_taken_back_unless_somebody_has_put_something_
         assert_eq!(slot.ended().is_none(), used);
         assert_eq!(before - core.capacity.sessions(), u64::from(!used));
         assert!(core.tombstones.find(&digest).is_none(), "its id was never used");
+    }
+}
+
+#[tokio::test]
+async fn who_comes_second_is_not_entered() {
+    let (core, first) = started().await;
+    let owner = &first.identity.owner;
+    let named = |name: Option<&str>, role| {
+        let (kind, now) = (Kind::default(), core.clock.now());
+        let id = SessionId::generate(&kind).unwrap();
+        let identity = Identity::new(generated_digest(&id), role, kind, owner, now).with_id(id.as_str());
+        let committed = Committed::new(Metadata::default(), Lifetime::default());
+        Arc::new(Slot::new(identity.with_name(name.map(Into::into)), committed, now))
+    };
+    for (name, role) in [(Some("cart"), Role::Session), (None, Role::Bucket)] {
+        // As when both have looked and found nobody: what counts is the look under the owner's lock.
+        let winner = named(name, role);
+        assert!(enter(&core, &winner).unwrap());
+        let before = core.capacity.sessions();
+        assert!(!enter(&core, &named(name, role)).unwrap());
+        assert_eq!(core.capacity.sessions(), before);
+        super::end::undo(&core, &winner);
+        assert!(enter(&core, &named(name, role)).unwrap(), "the name is free again");
     }
 }
 

@@ -63,4 +63,12 @@ mod tests {
         assert_ne!(chosen_digest(&one, "cart"), chosen_digest(&two, "cart"));
         assert_ne!(chosen_digest(&one, "cart").key(), chosen_digest(&one, "cart2").key());
     }
+
+    #[test]
+    fn a_tag_is_the_first_four_bytes_in_hex() {
+        let mut bytes = [0xff; 32];
+        bytes[..5].copy_from_slice(&[0x01, 0xab, 0x00, 0x7f, 0x55]);
+        let digest = SessionDigest(bytes);
+        assert_eq!((digest.tag().as_str(), format!("{digest:?}").as_str()), ("01ab007f", "SessionDigest(01ab007f)"));
+    }
 }

@@ -40,3 +40,21 @@ pub(super) fn version(bytes: &[u8], magic: &[u8; MAGIC_BYTES], supported: u32) -
         version => Ok(version),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_short_is_ours_only_as_far_as_it_goes() {
+        let magic = b"SESSILE\0";
+        let whole = preamble(magic, 1);
+        assert_eq!(version(&whole, magic, 1).unwrap(), 1);
+        for length in 0..whole.len() {
+            assert!(matches!(version(&whole[..length], magic, 1), Err(FileError::Truncated)), "{length}");
+        }
+        for foreign in ["x", "SESSX", "a text of some length"] {
+            assert!(matches!(version(foreign.as_bytes(), magic, 1), Err(FileError::NotOurs)), "{foreign}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Creating and listing: of many that race for one id or name, one wins.
 
 use crate::common::{Hand, alice, bob, secs};
-use sessile::{CreateError, Cursor, CursorError, ListQuery, NewSession, Owner, SessionService};
+use sessile::{CreateError, Cursor, CursorError, ListQuery, NewSession, Owner, Page, SessionService};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_sixty_four_creates_of_one_id_one_wins() {
@@ -121,6 +121,10 @@ async fn many(owner: &Owner, hand: &Hand, count: usize) -> Vec<String> {
 }
 
 async fn pages(owner: &Owner, query: ListQuery, limit: usize) -> Vec<String> {
+    paged(async |query| owner.list(&query).await.unwrap(), query, limit).await
+}
+
+async fn paged(list: impl AsyncFn(ListQuery) -> Page, query: ListQuery, limit: usize) -> Vec<String> {
     let mut ids = Vec::new();
     let mut cursor: Option<Cursor> = None;
     loop {
@@ -129,7 +133,7 @@ async fn pages(owner: &Owner, query: ListQuery, limit: usize) -> Vec<String> {
             // It survives being written down.
             query = query.cursor(cursor.to_string().parse().unwrap());
         }
-        let page = owner.list(&query).await.unwrap();
+        let page = list(query).await;
         assert!(page.sessions.len() <= limit);
         assert!(page.next.is_none() || page.sessions.len() == limit, "filter first, limit then");
         ids.extend(page.sessions.iter().map(|info| info.id.as_ref().unwrap().as_str().to_owned()));
@@ -172,6 +176,11 @@ async fn a_list_is_newest_first_filtered_and_paged() {
     assert_eq!(pages(&owner, ListQuery::default().active_since(used), 9).await, [ids[3].clone()]);
     let operators = service.operator().list(&ListQuery::default().limit(1_000)).await.unwrap();
     assert_eq!(operators.sessions.len(), 26);
+    let all: Vec<_> = operators.sessions.iter().map(|info| info.id.as_ref().unwrap().as_str().to_owned()).collect();
+    for limit in [1, 5, 25, 26, 27] {
+        let list = async |query| service.operator().list(&query).await.unwrap();
+        assert_eq!(paged(list, ListQuery::default(), limit).await, all);
+    }
 }
 
 #[tokio::test]

@@ -107,21 +107,37 @@ fn many_threads_tell_what_one_would() {
     }
 }
 
+/// A file whose records come twice: blocks stand in a wrong order, each fitting its own checksum.
+fn spliced(bytes: &[u8]) -> Vec<u8> {
+    let trailer = 12 + 5 + 28;
+    let records = &bytes[16..bytes.len() - trailer];
+    let header = u32::from_le_bytes(records[..4].try_into().unwrap()) as usize + 12;
+    [&bytes[..16], records, &records[header..]].concat()
+}
+
+/// What is told of such a file, by one thread as by many.
+fn told(file: &[u8], build: &[u64]) -> String {
+    let (one, many) = (one_thread(file, build, &[]), many_threads(file, build, &[]));
+    assert_eq!(one, many);
+    one.1.unwrap_err()
+}
+
 #[test]
 fn a_flaw_in_the_order_comes_after_the_flaws_before_it() {
-    // Two files spliced: blocks of sessions stand after tombstones, each block fitting its own checksum.
     let mut bytes = Vec::new();
     write_all(&mut bytes, FileHeader::new(Format::Bincode, NOW, 1), &[bare(1)], &tombstones()).unwrap();
-    let trailer = 12 + 5 + 28;
-    let records = bytes[16..bytes.len() - trailer].to_vec();
-    let header = u32::from_le_bytes(records[..4].try_into().unwrap()) as usize + 12;
-    let spliced = [&bytes[..16], &records, &records[header..]].concat();
-    let told = |build: &[u64]| {
-        let (one, many) = (one_thread(&spliced, build, &[]), many_threads(&spliced, build, &[]));
-        assert_eq!(one, many);
-        one.1.unwrap_err()
-    };
-    assert!(told(&[]).contains("a session stands after the tombstones"));
+    let spliced = spliced(&bytes);
+    assert!(told(&spliced, &[]).contains("a session stands after the tombstones"));
     let first = number([1; 32]);
-    assert!(told(&[first]).contains(&format!("number {first}")));
+    assert!(told(&spliced, &[first]).contains(&format!("number {first}")));
+}
+
+#[test]
+fn no_session_stands_after_the_events() {
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes, FileHeader::new(Format::Bincode, NOW, 2), CODEC).unwrap();
+    fill(&mut writer, &[bare(1)], &[]).unwrap();
+    events().iter().try_for_each(|record| writer.events(&record.borrowed())).unwrap();
+    writer.finish().unwrap();
+    assert!(told(&spliced(&bytes), &[]).contains("a session stands after the events"));
 }
