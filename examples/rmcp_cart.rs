@@ -1,120 +1,100 @@
-//! An rmcp server with a typed cart behind a handle, in either era of MCP. Run with `--features rmcp`.
+//! An rmcp server with typed carts behind handles, in either era of MCP. Run with `--features rmcp`.
 //!
 //! The requests are made in process, so that the example ends by itself. To serve it, give `mcp` to a router:
 //! `axum::Router::new().route_service("/mcp", mcp)`, with a middleware outside that puts the verified caller into the
 //! extensions of each request, as `call` does here.
 
 use std::error::Error;
-use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use garde::Validate;
 use http::Request;
 use http_body_util::{BodyExt, Full};
-use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
-};
-use rmcp::service::RequestContext;
-use rmcp::{RoleServer, ServerHandler};
+use rmcp::handler::server::router::tool::ToolRouter;
+use rmcp::handler::server::wrapper::{Json, Parameters};
+use rmcp::schemars::{self, JsonSchema};
+use rmcp::{ServerHandler, tool, tool_handler, tool_router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sessile::mcp::{CallContext, McpOptions, McpService, mount};
-use sessile::{Caller, CallerOwner, NewSession, Principal, Session, SessionService};
+use sessile::mcp::{CallContext, McpOptions, McpService, Refusal, StateHandle, StateKind, handle_tools, mount};
+use sessile::{Caller, Principal, SessionService};
 use tower_service::Service;
 
-/// The state of one cart: each field is an entry of its session.
-#[derive(Default, Serialize, Deserialize)]
+/// The state of one cart: each field is an entry of its session, and each rule holds for every commit.
+#[derive(Default, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(default)]
 struct Cart {
-    #[serde(default)]
+    #[garde(length(max = 3), inner(length(min = 1, max = 100)))]
     items: Vec<String>,
-    #[serde(default)]
+    #[garde(skip)]
     paid: bool,
 }
 
-/// Holds nothing: all state is in sessions.
-struct Shop;
+impl StateKind for Cart {
+    const KIND: &'static str = "cart";
+    const ABOUT: &'static str = "a shopping cart";
+    const IDLE_TIMEOUT: Option<Duration> = Some(Duration::from_secs(20 * 60));
+    const MAX_LIFETIME: Option<Duration> = None;
+}
 
-/// What a model is told when a call cannot be done.
-type Refusal = Box<dyn Error + Send + Sync>;
+/// Holds nothing but its tools: all state is in sessions.
+#[derive(Clone)]
+struct Shop {
+    tool_router: ToolRouter<Self>,
+}
 
+#[derive(Deserialize, JsonSchema)]
+struct AddItem {
+    cart: StateHandle<Cart>,
+    /// What to put into it.
+    item: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct ShowCart {
+    cart: StateHandle<Cart>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Count {
+    items: usize,
+}
+
+#[tool_router]
 impl Shop {
-    async fn run(&self, call: &CallContext, name: &str, arguments: &Value) -> Result<Value, Refusal> {
-        let text = |name: &str| {
-            arguments.get(name).and_then(Value::as_str).ok_or_else(|| format!("the argument `{name}` is missing"))
-        };
-        match name {
-            "create_cart" => {
-                let new = NewSession::of_kind("cart")?;
-                let cart = match call.owner() {
-                    CallerOwner::Owner(owner) => owner.create(new).await?,
-                    CallerOwner::Anonymous(anonymous) => anonymous.create(new).await?,
-                };
-                Ok(json!({ "cart": cart.id().as_str() }))
-            }
-            "add_item" => {
-                let item = text("item")?.to_owned();
-                let cart = open(call, text("cart")?).await?;
-                // One update: two calls at once add two items.
-                let state = cart.state::<Cart>();
-                let count = state.update(move |cart| {
-                    cart.items.push(item.clone());
-                    cart.items.len()
-                });
-                Ok(json!({ "items": count.await?.value }))
-            }
-            "show_cart" => Ok(serde_json::to_value(open(call, text("cart")?).await?.state::<Cart>().read()?)?),
-            other => Err(format!("there is no tool {other}").into()),
-        }
-    }
-}
-
-/// The cart of a handle, if it is this caller's.
-async fn open(call: &CallContext, handle: &str) -> Result<Session, Refusal> {
-    Ok(match call.owner() {
-        CallerOwner::Owner(owner) => owner.open(handle).await?,
-        CallerOwner::Anonymous(anonymous) => anonymous.open(handle).await?,
-    })
-}
-
-fn tool(name: &'static str, description: &'static str, arguments: &[&str]) -> Tool {
-    let properties: serde_json::Map<_, _> =
-        arguments.iter().map(|name| ((*name).to_owned(), json!({ "type": "string" }))).collect();
-    let schema = json!({ "type": "object", "properties": properties, "required": arguments });
-    Tool::new(name, description, Arc::new(schema.as_object().cloned().unwrap_or_default()))
-}
-
-impl ServerHandler for Shop {
-    fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+    fn new() -> Self {
+        // create_cart, list_carts and close_cart are ready-made.
+        Self { tool_router: Self::tool_router() + handle_tools::<Cart, Self>() }
     }
 
-    async fn list_tools(
+    #[tool(description = "Adds an item to a cart.")]
+    async fn add_item(
         &self,
-        _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
-    ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(vec![
-            tool("create_cart", "Creates a cart; it ends after 30 minutes without use.", &[]),
-            tool("add_item", "Adds an item to a cart.", &["cart", "item"]),
-            tool("show_cart", "Shows what is in a cart.", &["cart"]),
-        ]))
+        call: CallContext,
+        Parameters(AddItem { cart, item }): Parameters<AddItem>,
+    ) -> Result<Json<Count>, Refusal> {
+        let cart = cart.open(&call).await?;
+        // One update: two calls at once add two items.
+        let added = cart.update(move |cart| {
+            cart.items.push(item.clone());
+            cart.items.len()
+        });
+        Ok(Json(Count { items: added.await?.value }))
     }
 
-    async fn call_tool(
+    #[tool(description = "Shows what is in a cart.")]
+    async fn show_cart(
         &self,
-        request: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let call = context.extensions.get::<http::request::Parts>().and_then(CallContext::from_parts);
-        let call = call.ok_or_else(|| ErrorData::internal_error("the request did not pass the session layer", None))?;
-        let arguments = Value::Object(request.arguments.unwrap_or_default());
-        Ok(match self.run(call, &request.name, &arguments).await {
-            Ok(answer) => CallToolResult::structured(answer).into(),
-            // An execution error: the model reads it and knows what to do.
-            Err(refusal) => CallToolResult::error(vec![ContentBlock::text(refusal.to_string())]).into(),
-        })
+        call: CallContext,
+        Parameters(ShowCart { cart }): Parameters<ShowCart>,
+    ) -> Result<Json<Cart>, Refusal> {
+        Ok(Json(cart.open(&call).await?.read()?))
     }
 }
+
+#[tool_handler(router = self.tool_router)]
+impl ServerHandler for Shop {}
 
 /// Calls a tool as `who`, in the era without protocol sessions; gives the tool's result.
 async fn call(mcp: &mut McpService, who: &str, name: &str, arguments: Value) -> Result<Value, Box<dyn Error>> {
@@ -142,24 +122,36 @@ async fn call(mcp: &mut McpService, who: &str, name: &str, arguments: Value) -> 
     answer.get("result").cloned().ok_or_else(|| format!("refused: {answer}").into())
 }
 
+/// What a refused call tells the model.
+fn told(refused: &Value) -> &str {
+    assert_eq!(refused.get("isError"), Some(&json!(true)), "{refused}");
+    refused.pointer("/content/0/text").and_then(Value::as_str).unwrap_or_default()
+}
+
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     let service = SessionService::builder().kinds(["cart"]).start().await?;
-    let mut mcp = mount(&service, || Ok(Shop), McpOptions::default());
+    let mut mcp = mount(&service, || Ok(Shop::new()), McpOptions::default());
 
-    let created = call(&mut mcp, "alice", "create_cart", json!({})).await?;
+    let created = call(&mut mcp, "alice", "create_cart", json!({ "label": "Sunday" })).await?;
     let cart = created.pointer("/structuredContent/cart").cloned();
-    for item in ["apples", "bread"] {
+    for item in ["apples", "bread", "coffee"] {
         call(&mut mcp, "alice", "add_item", json!({ "cart": cart, "item": item })).await?;
     }
     let shown = call(&mut mcp, "alice", "show_cart", json!({ "cart": cart })).await?;
-    assert_eq!(shown.get("structuredContent"), Some(&json!({ "items": ["apples", "bread"], "paid": false })));
+    assert_eq!(shown.get("structuredContent"), Some(&json!({ "items": ["apples", "bread", "coffee"], "paid": false })));
+
+    // A rule of the state's own refuses the commit, by the path of the field.
+    let refused = call(&mut mcp, "alice", "add_item", json!({ "cart": cart, "item": "dates" })).await?;
+    assert_eq!(told(&refused), "Refused: `items`: length is greater than 3. Nothing was written.");
 
     // The handle is a name, not a key: to anybody else it never was.
     let refused = call(&mut mcp, "bob", "show_cart", json!({ "cart": cart })).await?;
-    assert_eq!(refused.get("isError"), Some(&json!(true)));
-    let told = refused.pointer("/content/0/text").and_then(Value::as_str);
-    assert_eq!(told, Some("unknown session: list your sessions or create one"));
+    assert!(told(&refused).starts_with("Unknown handle: you have nothing under it. Call list_carts"));
+
+    call(&mut mcp, "alice", "close_cart", json!({ "cart": cart })).await?;
+    let refused = call(&mut mcp, "alice", "show_cart", json!({ "cart": cart })).await?;
+    assert!(told(&refused).starts_with("This state was closed just now."));
 
     service.drain().await?;
     Ok(())

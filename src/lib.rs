@@ -70,6 +70,8 @@ pub use error::{
 pub use id::{Kind, SessionId};
 #[cfg(feature = "seal")]
 pub use keys::{KeyError, KeyId, KeyRing};
+#[cfg(feature = "rmcp")]
+pub use mcp::current;
 pub use owner::{AnonymousOwner, Cursor, CursorError, ListQuery, Operator, Owner, Page, Stats};
 pub use principal::{Caller, Principal};
 pub use service::{Builder, CallerOwner, DrainError, SessionService, StartError};

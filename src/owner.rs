@@ -47,6 +47,12 @@ impl std::fmt::Debug for CoreRef {
 }
 
 impl Owner {
+    /// The service's own time.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn now(&self) -> crate::time::Timestamp {
+        self.core.0.clock.now()
+    }
+
     pub(crate) fn new(core: &Arc<Core>, principal: &Principal) -> Self {
         let bound = core.config.bind_client && !core.planted(Bug::NoClientCheck);
         let principal = if bound { principal.clone() } else { principal.without_client() };

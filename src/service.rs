@@ -61,6 +61,17 @@ pub enum CallerOwner {
     Anonymous(AnonymousOwner),
 }
 
+#[cfg(feature = "rmcp")]
+impl CallerOwner {
+    /// The service's own time.
+    pub(crate) fn now(&self) -> crate::time::Timestamp {
+        match self {
+            Self::Owner(owner) => owner.now(),
+            Self::Anonymous(anonymous) => anonymous.now(),
+        }
+    }
+}
+
 impl SessionService {
     /// Starts building a service with default options.
     pub fn builder() -> Builder {

@@ -61,6 +61,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// The service's own time.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn now(&self) -> crate::time::Timestamp {
+        self.core.clock.now()
+    }
+
     pub(crate) fn new(core: &Arc<Core>, slot: Arc<Slot>, id: SessionId) -> Self {
         Self { core: Arc::clone(core), slot, id }
     }

@@ -4,6 +4,8 @@
 
 #[path = "house/architecture.rs"]
 mod architecture;
+#[path = "house/forwarding.rs"]
+mod forwarding;
 #[path = "house/readme.rs"]
 mod readme;
 #[path = "house/tree.rs"]

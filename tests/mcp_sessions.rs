@@ -6,6 +6,10 @@
 mod client;
 #[path = "mcp/flood.rs"]
 mod flood;
+#[path = "common/hand.rs"]
+mod hand;
+#[path = "mcp/handles.rs"]
+mod handles;
 #[path = "mcp/logs.rs"]
 mod logs;
 #[path = "mcp/owner.rs"]

@@ -1,8 +1,12 @@
 //! What a tool handler learns about its caller.
 
+use super::handles::Refusal;
+use crate::actor::new_session::NewSession;
+use crate::error::{CreateError, OpenError};
 use crate::principal::Caller;
 use crate::service::CallerOwner;
 use crate::session::Session;
+use crate::time::Timestamp;
 
 /// The era of the protocol that a request speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,6 +50,49 @@ impl CallContext {
     #[must_use]
     pub fn owner(&self) -> &CallerOwner {
         &self.owner
+    }
+
+    /// Opens the session of an id, if it is this caller's. Counts as use.
+    ///
+    /// # Errors
+    /// As [`Owner::open`](crate::Owner::open).
+    pub async fn open(&self, id: &str) -> Result<Session, OpenError> {
+        match &self.owner {
+            CallerOwner::Owner(owner) => owner.open(id).await,
+            CallerOwner::Anonymous(anonymous) => anonymous.open(id).await,
+        }
+    }
+
+    /// Creates a session of this caller's.
+    ///
+    /// # Errors
+    /// As [`Owner::create`](crate::Owner::create).
+    pub async fn create(&self, new: NewSession) -> Result<Session, CreateError> {
+        match &self.owner {
+            CallerOwner::Owner(owner) => owner.create(new).await,
+            CallerOwner::Anonymous(anonymous) => anonymous.create(new).await,
+        }
+    }
+
+    /// The session of this call, for tools that take no handle: in the older era the protocol session, else the caller's own
+    /// bucket, which all of its clients share.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that says what to do: a caller without an identity has none in the modern era, and a bucket may meet
+    /// caps.
+    pub async fn session(&self) -> Result<Session, Refusal> {
+        match (&self.protocol_session, &self.owner) {
+            (Some(session), _) => Ok(session.clone()),
+            (None, CallerOwner::Owner(owner)) => {
+                owner.bucket().await.map_err(|error| Refusal::not_created(error, self.now()))
+            }
+            (None, CallerOwner::Anonymous(_)) => Err(Refusal::no_session()),
+        }
+    }
+
+    /// The service's own time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.owner.now()
     }
 
     /// The context in a request's parts; none when the request did not pass the layer.

@@ -3,14 +3,19 @@
 //! [`mount`] puts any `rmcp::ServerHandler` on a [`SessionService`](crate::SessionService). Requests of the older era
 //! (`Mcp-Session-Id`) are bound to the session's owner before rmcp sees them, and their sessions survive a restart
 //! with their state; requests of 2026-07-28 carry no session and cannot pretend to. Tool handlers find out who calls
-//! through [`CallContext`].
+//! through [`CallContext`], take typed state by its [`StateHandle`], and get the tools that give handles out from
+//! [`handle_tools`].
 
+mod ambient;
 mod body;
 mod calls;
 mod context;
 mod door;
 mod era;
+mod extract;
 mod gate;
+mod handler;
+mod handles;
 mod layer;
 mod manager;
 mod mount;
@@ -22,8 +27,12 @@ mod store;
 mod stream;
 mod table;
 mod transport;
+pub mod words;
 
+pub use ambient::{current, for_nobody};
 pub use context::{CallContext, Era};
+pub use extract::CurrentSession;
+pub use handles::{Refusal, State, StateHandle, StateKind, handle_tools};
 pub use mount::{McpService, mount};
 pub use options::McpOptions;
 

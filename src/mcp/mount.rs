@@ -15,6 +15,7 @@ use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 
 use super::door::Door;
+use super::handler::Ambient;
 use super::layer;
 use super::manager::Manager;
 use super::options::McpOptions;
@@ -99,7 +100,7 @@ where
     let manager = Arc::new(Manager { table: Arc::clone(&table) });
     let mounted = Mounted {
         service: service.clone(),
-        endpoint: Box::new(StreamableHttpService::new(factory, manager, config)),
+        endpoint: Box::new(StreamableHttpService::new(move || factory().map(Ambient), manager, config)),
         table,
         door: Door::new(),
         max_body_bytes: options.max_body_bytes,

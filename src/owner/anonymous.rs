@@ -20,6 +20,12 @@ pub struct AnonymousOwner {
 }
 
 impl AnonymousOwner {
+    /// The service's own time.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn now(&self) -> crate::time::Timestamp {
+        self.core.0.clock.now()
+    }
+
     pub(crate) fn new(core: &Arc<Core>) -> Self {
         Self { core: CoreRef(Arc::clone(core)) }
     }

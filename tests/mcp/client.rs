@@ -101,11 +101,15 @@ impl Call {
 
     /// A tool call of 2026-07-28.
     pub(crate) fn modern_tool(name: &str) -> Self {
+        Self::modern_tool_with(name, &json!({}))
+    }
+
+    pub(crate) fn modern_tool_with(name: &str, arguments: &Value) -> Self {
         let meta = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": {},
         });
-        let params = json!({"name": name, "arguments": {}, "_meta": meta});
+        let params = json!({"name": name, "arguments": arguments, "_meta": meta});
         Self::post(&json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}))
             .header("mcp-protocol-version", "2026-07-28")
             .header("mcp-method", "tools/call")

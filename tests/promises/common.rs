@@ -2,16 +2,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use sessile::{Clock, Principal, Session, TimeSource, Timestamp, UpdateError, Updated};
+#[path = "../common/hand.rs"]
+mod hand;
 
-/// Where the clocks of the tests start: some day in 2023.
-pub(crate) const START: u64 = 1_700_000_000_000_000;
+pub(crate) use hand::Hand;
+use sessile::{Principal, Session, UpdateError, Updated};
 
 pub(crate) fn alice() -> Principal {
     Principal::new("https://id.example", "alice")
@@ -23,39 +23,6 @@ pub(crate) fn bob() -> Principal {
 
 pub(crate) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
-}
-
-/// A clock that moves when it is told to.
-#[derive(Clone)]
-pub(crate) struct Hand(Arc<AtomicU64>);
-
-impl Hand {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(AtomicU64::new(START)))
-    }
-
-    pub(crate) fn clock(&self) -> Clock {
-        Clock::from_source(self.clone())
-    }
-
-    pub(crate) fn advance(&self, by: Duration) {
-        self.0.fetch_add(by.as_micros() as u64, Ordering::SeqCst);
-    }
-
-    /// Only for the time between two services: one service's clock never goes back.
-    pub(crate) fn go_back(&self, by: Duration) {
-        self.0.fetch_sub(by.as_micros() as u64, Ordering::SeqCst);
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
-    }
-}
-
-impl TimeSource for Hand {
-    fn now(&self) -> Timestamp {
-        Hand::now(self)
-    }
 }
 
 /// A session whose mailbox somebody runs: an update that goes on until it is let go, on a thread of its own.
