@@ -189,6 +189,12 @@ impl SessionService {
         lifecycle::drain(&self.handle.core).await
     }
 
+    /// Where metrics go.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn measures(&self) -> crate::telemetry::Measures {
+        self.handle.core.telemetry.measures.clone()
+    }
+
     /// For proofs, which look inside and plant bugs there.
     #[cfg(test)]
     pub(crate) fn core(&self) -> &Arc<Core> {

@@ -128,9 +128,39 @@ pub(crate) struct Telemetry {
     pub(crate) durable: Gauge,
     pub(crate) restore_degraded: Gauge,
     pub(crate) owner_mismatch: Counter,
+    /// For what is measured outside of the core.
+    #[cfg(feature = "rmcp")]
+    pub(crate) measures: Measures,
+}
+
+/// Where metrics of a service go, for those that are registered as they are met.
+#[derive(Clone, Default)]
+pub(crate) struct Measures(Option<SharedRecorder>);
+
+impl Measures {
+    /// For this recorder, or for the process's own.
+    pub(crate) fn to(recorder: Option<SharedRecorder>) -> Self {
+        Self(recorder)
+    }
+
+    /// Runs what registers or records.
+    pub(crate) fn with<T>(&self, run: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some(recorder) => metrics::with_local_recorder(recorder, run),
+            None => run(),
+        }
+    }
 }
 
 impl Telemetry {
+    /// Registers every metric.
+    pub(crate) fn of(measures: Measures, kinds: &[Kind]) -> Self {
+        let telemetry = measures.with(|| Self::register(kinds));
+        #[cfg(feature = "rmcp")]
+        let telemetry = Self { measures, ..telemetry };
+        telemetry
+    }
+
     /// Registers every metric with the recorder that is current for this thread.
     pub(crate) fn register(kinds: &[Kind]) -> Self {
         describe();
@@ -183,6 +213,8 @@ impl Telemetry {
             },
             restore_degraded: metrics::gauge!("sessile_restore_degraded"),
             owner_mismatch: metrics::counter!("sessile_owner_mismatch_total"),
+            #[cfg(feature = "rmcp")]
+            measures: Measures::default(),
         }
     }
 

@@ -12,6 +12,8 @@ mod hand;
 mod handles;
 #[path = "mcp/logs.rs"]
 mod logs;
+#[path = "mcp/operations.rs"]
+mod operations;
 #[path = "mcp/owner.rs"]
 mod owner;
 #[path = "mcp/restart.rs"]

@@ -32,6 +32,10 @@ const JOURNAL_SECONDS: &[f64] = &[
     1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
+/// A call of a tool takes what its author's code takes; the upper ones are those of OpenTelemetry's conventions.
+const MCP_SECONDS: &[f64] =
+    &[1e-3, 2.5e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+
 /// A recorder with buckets that fit what is measured. `PrometheusRecorder::handle` renders it.
 ///
 /// # Errors
@@ -43,6 +47,7 @@ pub(crate) fn recorder() -> Result<PrometheusRecorder, BuildError> {
         ("sessile_sweep_duration_seconds", SWEEP_SECONDS),
         ("sessile_snapshot_duration_seconds", SNAPSHOT_SECONDS),
         ("sessile_journal_write_duration_seconds", JOURNAL_SECONDS),
+        ("mcp_server_operation_duration_seconds", MCP_SECONDS),
     ];
     let builder = buckets.into_iter().try_fold(PrometheusBuilder::new(), |builder, (name, buckets)| {
         builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), buckets)

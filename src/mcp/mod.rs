@@ -19,6 +19,7 @@ mod handles;
 mod layer;
 mod manager;
 mod mount;
+mod operations;
 mod options;
 mod reply;
 mod scope;
@@ -26,6 +27,8 @@ mod slot;
 mod store;
 mod stream;
 mod table;
+#[cfg(feature = "otel")]
+mod trace_parent;
 mod transport;
 pub mod words;
 

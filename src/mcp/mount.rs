@@ -18,6 +18,7 @@ use super::door::Door;
 use super::handler::Ambient;
 use super::layer;
 use super::manager::Manager;
+use super::operations::Operations;
 use super::options::McpOptions;
 use super::reply::Body;
 use super::store::Store;
@@ -98,9 +99,11 @@ where
     config.session_store = Some(Arc::new(Store));
     let table = Arc::new(Table::new(options.passivate_after, options.max_workers));
     let manager = Arc::new(Manager { table: Arc::clone(&table) });
+    let operations = Operations::new(service.measures());
+    let factory = move || Ok(Ambient { handler: factory()?, operations: operations.clone() });
     let mounted = Mounted {
         service: service.clone(),
-        endpoint: Box::new(StreamableHttpService::new(move || factory().map(Ambient), manager, config)),
+        endpoint: Box::new(StreamableHttpService::new(factory, manager, config)),
         table,
         door: Door::new(),
         max_body_bytes: options.max_body_bytes,

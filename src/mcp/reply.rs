@@ -12,9 +12,15 @@ use http_body_util::{BodyExt as _, Full};
 /// The body of every answer, as rmcp has it.
 pub(super) type Body = BoxBody<Bytes, Infallible>;
 
-/// The one answer for a session that is unknown, somebody else's, ended or mistyped: the same to the last byte.
+/// The one answer for a session that is unknown, somebody else's, ended or mistyped: the same to the last byte. It names
+/// the likely causes, and which of them it is nobody is told.
 pub(super) fn unknown_session() -> Response<Body> {
-    plain(StatusCode::NOT_FOUND, "Not Found: Session not found")
+    plain(
+        StatusCode::NOT_FOUND,
+        "Not Found: Session not found. Either it ended (its client closed it, or nobody used it for as long as its idle \
+         timeout), or it belongs to another caller (check the credentials), or this server never had it (check the address, \
+         and that it keeps its files over restarts). Send `initialize` without a session id to open another.",
+    )
 }
 
 /// A request of the older era that names no session.

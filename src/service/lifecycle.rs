@@ -16,7 +16,7 @@ use crate::actor::supervisor::{self, SupervisorRef};
 use crate::actor::tombstones::Tombstone;
 use crate::config::{Durability, SnapshotOptions};
 use crate::snapshot::{FileLayer, Folder, FolderError, JournalWriter, RestoreError, entries_codec};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Measures, Telemetry};
 use crate::time::Clock;
 
 /// Why a service did not start. Nothing runs, and no file of state was changed.
@@ -110,10 +110,7 @@ fn listed(files: &[(PathBuf, String)]) -> String {
 pub(super) async fn start(builder: Builder) -> Result<(Arc<Core>, SupervisorRef, RestoreReport), StartError> {
     let config = builder.config()?;
     let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-    let telemetry = match &builder.recorder {
-        Some(recorder) => metrics::with_local_recorder(recorder, || Telemetry::register(&config.kinds)),
-        None => Telemetry::register(&config.kinds),
-    };
+    let telemetry = Telemetry::of(Measures::to(builder.recorder), &config.kinds);
     let clock = builder.clock.unwrap_or_else(Clock::system);
     let options = config.snapshots.clone();
     let core = Arc::new(Core::new(config, clock, telemetry, runtime));

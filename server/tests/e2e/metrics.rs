@@ -30,6 +30,7 @@ const PROMISED: [(&str, &str); 24] = [
     ("sessile_journal_write_duration_seconds", "histogram"),
     ("sessile_journal_size_bytes", "gauge"),
     ("sessile_journal_failures_total", "counter"),
+    ("mcp_server_operation_duration_seconds", "histogram"),
     ("sessile_durable", "gauge"),
     ("sessile_restore_degraded", "gauge"),
     ("sessile_owner_mismatch_total", "counter"),
