@@ -10,6 +10,8 @@ mod flood;
 mod hand;
 #[path = "mcp/handles.rs"]
 mod handles;
+#[path = "mcp/history.rs"]
+mod history;
 #[path = "mcp/logs.rs"]
 mod logs;
 #[path = "mcp/operations.rs"]

@@ -112,6 +112,19 @@ pub(crate) async fn append(
     Ok(id)
 }
 
+/// Appends an event and does not wait for the disk, whatever is promised of it: it comes with the next write.
+#[cfg(feature = "rmcp")]
+pub(crate) fn append_soon(
+    core: &Arc<Core>,
+    slot: &Arc<Slot>,
+    stream: &str,
+    payload: &Json,
+) -> Result<EventId, EventError> {
+    check(stream)?;
+    let _accepted = InFlight::pass(core).map_err(|refused| not_accepted(core, refused))?;
+    append_here(core, slot, stream, payload)
+}
+
 fn not_accepted(core: &Core, refused: Refused) -> EventError {
     match refused {
         Refused::Stopping => EventError::Stopping,

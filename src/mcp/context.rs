@@ -1,5 +1,9 @@
 //! What a tool handler learns about its caller.
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
 use super::handles::Refusal;
 use crate::actor::new_session::NewSession;
 use crate::error::{CreateError, OpenError};
@@ -39,11 +43,17 @@ pub struct CallContext {
     /// The protocol session this request belongs to; none in the modern era and in `initialize`.
     pub protocol_session: Option<Session>,
     owner: CallerOwner,
+    /// Sessions that this call has used so far: what its history is written to.
+    used: Arc<Mutex<Vec<Session>>>,
 }
+
+/// Sessions of one call that its history is written to; a call that walks over many is in the history of the first.
+const MAX_USED: usize = 8;
 
 impl CallContext {
     pub(super) fn new(caller: Caller, owner: CallerOwner, era: Era, protocol_session: Option<Session>) -> Self {
-        Self { caller, era, protocol_session, owner }
+        let used = Arc::new(Mutex::new(protocol_session.iter().cloned().collect()));
+        Self { caller, era, protocol_session, owner, used }
     }
 
     /// What this caller may reach.
@@ -57,10 +67,11 @@ impl CallContext {
     /// # Errors
     /// As [`Owner::open`](crate::Owner::open).
     pub async fn open(&self, id: &str) -> Result<Session, OpenError> {
-        match &self.owner {
+        let opened = match &self.owner {
             CallerOwner::Owner(owner) => owner.open(id).await,
             CallerOwner::Anonymous(anonymous) => anonymous.open(id).await,
-        }
+        };
+        opened.inspect(|session| self.uses(session))
     }
 
     /// Creates a session of this caller's.
@@ -68,10 +79,11 @@ impl CallContext {
     /// # Errors
     /// As [`Owner::create`](crate::Owner::create).
     pub async fn create(&self, new: NewSession) -> Result<Session, CreateError> {
-        match &self.owner {
+        let created = match &self.owner {
             CallerOwner::Owner(owner) => owner.create(new).await,
             CallerOwner::Anonymous(anonymous) => anonymous.create(new).await,
-        }
+        };
+        created.inspect(|session| self.uses(session))
     }
 
     /// The session of this call, for tools that take no handle: in the older era the protocol session, else the caller's own
@@ -84,10 +96,24 @@ impl CallContext {
         match (&self.protocol_session, &self.owner) {
             (Some(session), _) => Ok(session.clone()),
             (None, CallerOwner::Owner(owner)) => {
-                owner.bucket().await.map_err(|error| Refusal::not_created(error, self.now()))
+                let bucket = owner.bucket().await.map_err(|error| Refusal::not_created(error, self.now()))?;
+                self.uses(&bucket);
+                Ok(bucket)
             }
             (None, CallerOwner::Anonymous(_)) => Err(Refusal::no_session()),
         }
+    }
+
+    fn uses(&self, session: &Session) {
+        let mut used = self.used.lock();
+        if used.len() < MAX_USED && used.iter().all(|known| known.id() != session.id()) {
+            used.push(session.clone());
+        }
+    }
+
+    /// Sessions that this call has used so far.
+    pub(super) fn used(&self) -> Vec<Session> {
+        self.used.lock().clone()
     }
 
     /// The service's own time.

@@ -1,6 +1,7 @@
 //! An author's handler, in whose every call [`current`](super::current) tells who calls, and which is measured.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 #[allow(deprecated, reason = "the older era still has it")]
 use rmcp::model::SetLevelRequestParams;
@@ -20,12 +21,14 @@ use tracing::Instrument as _;
 
 use super::ambient::scoped;
 use super::context::CallContext;
+use super::history::{Recording, ToolHistory};
 use super::operations::{Fine, Operations};
 
 /// The handler, inside.
 pub(super) struct Ambient<S> {
     pub(super) handler: S,
     pub(super) operations: Operations,
+    pub(super) history: Arc<ToolHistory>,
 }
 
 type Page = Option<PaginatedRequestParams>;
@@ -98,8 +101,12 @@ impl<S: ServerHandler> ServerHandler for Ambient<S> {
         let known = self.handler.get_tool(&request.name).map(|tool| tool.name.into_owned());
         let running = self.operations.begin("tools/call", known, &context);
         let call = CallContext::from_extensions(&context.extensions).cloned();
+        let recording = Recording::begin(&self.history, call.as_ref(), &request);
         let answer = scoped(call, self.handler.call_tool(request, context)).instrument(running.span()).await;
         running.answered(answer.as_ref());
+        if let Some(recording) = recording {
+            recording.answered(&answer);
+        }
         answer
     }
 

@@ -100,7 +100,9 @@ where
     let table = Arc::new(Table::new(options.passivate_after, options.max_workers));
     let manager = Arc::new(Manager { table: Arc::clone(&table) });
     let operations = Operations::new(service.measures());
-    let factory = move || Ok(Ambient { handler: factory()?, operations: operations.clone() });
+    let history = Arc::new(options.history);
+    let factory =
+        move || Ok(Ambient { handler: factory()?, operations: operations.clone(), history: Arc::clone(&history) });
     let mounted = Mounted {
         service: service.clone(),
         endpoint: Box::new(StreamableHttpService::new(factory, manager, config)),

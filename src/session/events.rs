@@ -55,6 +55,12 @@ impl EventStreams<'_> {
         events::append(&self.0.core, &self.0.slot, stream, payload).await
     }
 
+    /// Appends an event that nobody waits for: it is durable with the next write, whatever level is declared.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn append_soon(&self, stream: &str, payload: &Json) -> Result<EventId, EventError> {
+        events::append_soon(&self.0.core, &self.0.slot, stream, payload)
+    }
+
     /// Every event of a stream strictly after the one of this id, and whether some of those are missing because they were
     /// trimmed, or lost with the id itself by a restart. A use of the session.
     ///
