@@ -32,6 +32,7 @@ pub struct McpOptions {
     pub(super) sse_keep_alive: Option<Duration>,
     pub(super) passivate_after: Duration,
     pub(super) max_workers: usize,
+    pub(super) resumable: bool,
 }
 
 impl Default for McpOptions {
@@ -44,6 +45,7 @@ impl Default for McpOptions {
             sse_keep_alive: Some(DEFAULT_SSE_KEEP_ALIVE),
             passivate_after: DEFAULT_PASSIVATE_AFTER,
             max_workers: DEFAULT_MAX_WORKERS,
+            resumable: true,
         }
     }
 }
@@ -92,6 +94,22 @@ impl McpOptions {
     /// or an open stream always stays.
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.max_workers = workers;
+        self
+    }
+
+    /// Whether event streams of the older era go through the log of their session ([`Session::events`]), so that a client
+    /// that lost its connection goes on after the last event it got (`Last-Event-ID`), after a restart too. Default true.
+    ///
+    /// It costs one append for each message, which at [`Durability::Commit`] waits for the disk, and the log's bytes, up to
+    /// its caps ([`Builder::max_events`], [`Builder::max_events_bytes`]), for each session. Without it rmcp keeps the last 16
+    /// messages of a stream for as long as its worker lives.
+    ///
+    /// [`Session::events`]: crate::Session::events
+    /// [`Durability::Commit`]: crate::Durability::Commit
+    /// [`Builder::max_events`]: crate::Builder::max_events
+    /// [`Builder::max_events_bytes`]: crate::Builder::max_events_bytes
+    pub fn resumable(mut self, resumable: bool) -> Self {
+        self.resumable = resumable;
         self
     }
 }
