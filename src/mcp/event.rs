@@ -65,7 +65,7 @@ pub(super) fn replayed(stream: &str, event: &Event) -> ServerSseMessage {
     sent(stream, Some(&event.id), message.into())
 }
 
-/// That events are missing here. It has no id: until the next event a resume begins where this one did.
+/// That events may be missing here. It has no id: until the next event a resume begins where this one did.
 pub(super) fn gap(gap: Gap) -> ServerSseMessage {
     ServerSseMessage::from_message(missing(gap.at_most))
 }
@@ -82,7 +82,7 @@ pub(super) fn unlogged() -> Option<Json> {
 
 /// A log message, the one thing that every client of the older era can show.
 fn missing(at_most: Option<u64>) -> ServerJsonRpcMessage {
-    let told = "events of this stream are missing here, they are kept no longer: read again what you need to know";
+    let told = "events of this stream may be missing here, which are kept no longer: read again what you need to know";
     let data = json!({ "message": told, "missing": { "atMost": at_most } });
     let params = json!({ "level": "warning", "logger": "sessile", "data": data });
     let notification = CustomNotification::new("notifications/message", Some(params));

@@ -37,6 +37,8 @@ struct State {
     live: Option<Live>,
     /// Connections that are kept open and told nothing: what is said is said on one of them.
     spare: Vec<mpsc::Sender<ServerSseMessage>>,
+    /// The last event, or where the stream began.
+    last: EventId,
     /// The last event that a connection was given, or where the stream began.
     given: EventId,
     /// Something was said that the log does not hold, nor does it tell so yet.
@@ -57,8 +59,8 @@ struct Live {
 impl Feed {
     /// A stream at its beginning.
     pub(super) async fn new(session: &Session, name: &str) -> Result<Arc<Self>, EventError> {
-        let given = session.events().position(name).await?;
-        let state = State { live: None, spare: Vec::new(), given, owing: false, ended: false };
+        let begin = session.events().position(name).await?;
+        let state = State { live: None, spare: Vec::new(), last: begin, given: begin, owing: false, ended: false };
         let (producing, state) = (Mutex::new(()), Mutex::new(state));
         Ok(Arc::new(Self { name: name.into(), session: session.clone(), producing, state }))
     }
@@ -132,7 +134,10 @@ impl Feed {
         let appended = self.session.events().append(&self.name, payload?).await;
         let owed = std::mem::replace(&mut state.owing, appended.is_err());
         match appended {
-            Ok(id) => return Some(id),
+            Ok(id) => {
+                state.last = id;
+                return Some(id);
+            }
             Err(EventError::Ended(_)) => {}
             Err(error) if !owed => {
                 tracing::warn!(%error, session = %self.session.id().tag(), "a message of a stream is not in its log");
@@ -162,11 +167,12 @@ impl Feed {
     }
 
     async fn attach(&self, state: &mut State, worker: u64, after: &EventId) -> Result<Reading, EventError> {
-        let missed = self.session.events().replay_after(&self.name, after).await?;
-        if let Some(last) = missed.events.last() {
-            state.given = last.id;
+        let mut reading = Reading::new(&self.name).unlogged(state.owing);
+        // A log that has trimmed its last event does not know that it was that.
+        if *after != state.last {
+            reading = reading.missed(self.session.events().replay_after(&self.name, after).await?);
         }
-        let reading = Reading::new(&self.name).missed(missed).unlogged(state.owing);
+        state.given = state.last;
         if state.ended {
             return Ok(reading);
         }

@@ -84,9 +84,10 @@ async fn a_connection_that_drops_at_each_event_misses_nothing_and_gets_nothing_t
     drop(first);
     while events.len() < 1_000 {
         // What is said while nobody listens, what is said once somebody does, and the seam between the two.
+        let left = 1_000 - events.len();
         let (before, after) = [(1, 0), (0, 1), (1, 1), (2, 2)][events.len() % 4];
-        let (before, after) =
-            (before.min(1_000 - events.len()), after.min(1_000 - events.len() - before.min(1_000 - events.len())));
+        let before = before.min(left);
+        let after = after.min(left - before);
         probe.step(before);
         let mut connection = Connection::open(&mcp, Call::resume(events.last().unwrap().id()).session(&id)).await;
         probe.step(after);
@@ -273,7 +274,7 @@ async fn a_modern_get_replays_nothing() {
         assert_eq!(modern(Call::resume(event.id())).send(&mcp).await, plain);
         assert_eq!(modern(Call::resume(event.id())).session(&id).send(&mcp).await, plain);
         let unknown = Call::resume(event.id()).header("mcp-protocol-version", "2099-01-01").by(&alice).session(&id);
-        assert_eq!(unknown.send(&mcp).await.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(unknown.send(&mcp).await.status, StatusCode::BAD_REQUEST);
     }
     // Of the older era, and without a session.
     assert_eq!(Call::resume(events[0].id()).by(&alice).send(&mcp).await.status, StatusCode::BAD_REQUEST);
@@ -346,6 +347,24 @@ async fn the_standalone_stream_goes_on_over_a_restart() {
     let mut connection = Connection::open(&mcp, Call::resume(events[3].id()).session(&id)).await;
     Call::counting("announce", 2).session(&id).send(&mcp).await.structured();
     assert_eq!(told(&connection.take(2).await), ["n:1", "n:2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_stream_misses_nothing_however_much_others_say() {
+    let service = SessionService::builder().max_events(10_u64).start().await.unwrap();
+    let probe = Probe::new();
+    let mcp = silent(&service, &probe);
+    let id = connect(&mcp, &Caller::Anonymous).await;
+    let mut connection = Connection::open(&mcp, Call::get().session(&id)).await;
+    Call::counting("announce", 1).session(&id).send(&mcp).await.structured();
+    let event = connection.take(2).await.remove(1);
+    drop(connection);
+    for _ in 0..50 {
+        Call::tool("add").session(&id).send(&mcp).await.structured();
+    }
+    let mut connection = Connection::open(&mcp, Call::resume(event.id()).session(&id)).await;
+    Call::counting("announce", 1).session(&id).send(&mcp).await.structured();
+    assert_eq!(told(&connection.take(1).await), ["n:1"]);
 }
 
 #[tokio::test(start_paused = true)]
