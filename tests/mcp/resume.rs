@@ -8,7 +8,7 @@ use crate::sse::{Connection, Event};
 use http::StatusCode;
 use serde_json::{Value, json};
 use sessile::mcp::{McpOptions, McpService};
-use sessile::{Caller, Durability, SessionService};
+use sessile::{Caller, Durability, NewSession, Principal, SessionService};
 
 /// No time passes while a stream is silent.
 fn silent(service: &SessionService, probe: &Probe) -> McpService {
@@ -219,6 +219,38 @@ async fn a_message_larger_than_the_log_arrives_and_is_told_missing_afterwards() 
     assert_eq!((rest.len(), rest[0].missing(), rest[0].id()), (1, Some(1), events[1].id()));
     let rest = Connection::open(&mcp, Call::resume(events[1].id()).session(&id)).await.rest().await;
     assert_eq!(rest, [], "it was there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_log_refuses_arrives_without_an_id_and_is_told_missing_afterwards() {
+    let service =
+        SessionService::builder().max_owner_bytes(64_u64 << 10).max_session_bytes(64_u64 << 10).start().await.unwrap();
+    let probe = Probe::new();
+    let (mcp, alice) = (silent(&service, &probe), somebody("alice"));
+    let id = connect(&mcp, &alice).await;
+    let mut connection = Connection::open(&mcp, Call::counting("steps", 3).by(&alice).session(&id)).await;
+    probe.step(1);
+    let mut events = connection.take(2).await;
+    let owner = service.owner(&Principal::new("https://id.example", "alice"));
+    let other = owner.create(NewSession::default()).await.unwrap();
+    let mut filled = 0;
+    while other.set(&format!("{filled}"), &"x".repeat(if filled < 60 { 1_000 } else { 10 })).await.is_ok() {
+        filled += 1;
+    }
+    probe.step(1);
+    events.extend(connection.take(1).await);
+    assert_eq!((events[2].id.as_deref(), steps(&events)), (None, vec![0, 1, 2]));
+    let mut listening = Connection::open(&mcp, Call::resume(events[1].id()).by(&alice).session(&id)).await;
+    let told = listening.take(1).await.remove(0);
+    assert_eq!((told.missing(), told.id), (Some(-1), None));
+    other.close().await.unwrap();
+    probe.step(1);
+    assert_eq!(steps(&listening.rest().await), [3, 4]);
+    let rest = Connection::open(&mcp, Call::resume(events[0].id()).by(&alice).session(&id)).await;
+    let rest = rest.rest().await;
+    assert_eq!(steps(&rest[..1]), [1]);
+    assert_eq!(rest[1].missing(), Some(1));
+    assert_eq!(steps(&rest[2..]), [3, 4]);
 }
 
 #[tokio::test(start_paused = true)]
