@@ -3,6 +3,9 @@
 #[path = "../examples/embed.rs"]
 mod embed;
 #[cfg(feature = "rmcp")]
+#[path = "../examples/resumable_sse.rs"]
+mod resumable_sse;
+#[cfg(feature = "rmcp")]
 #[path = "../examples/rmcp_cart.rs"]
 mod rmcp_cart;
 
@@ -15,4 +18,10 @@ fn embed_runs_to_its_end() {
 #[test]
 fn rmcp_cart_runs_to_its_end() {
     rmcp_cart::main().unwrap();
+}
+
+#[cfg(feature = "rmcp")]
+#[test]
+fn resumable_sse_runs_to_its_end() {
+    resumable_sse::main().unwrap();
 }

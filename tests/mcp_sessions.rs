@@ -20,9 +20,13 @@ mod operations;
 mod owner;
 #[path = "mcp/restart.rs"]
 mod restart;
+#[path = "mcp/resume.rs"]
+mod resume;
 #[path = "mcp/server.rs"]
 mod server;
 #[path = "mcp/session.rs"]
 mod session;
+#[path = "mcp/sse.rs"]
+mod sse;
 #[path = "mcp/workers.rs"]
 mod workers;

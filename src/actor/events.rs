@@ -178,6 +178,15 @@ fn try_append(
     Ok(Ok(id))
 }
 
+/// The present end of a stream. No use of the session.
+pub(crate) fn position(core: &Core, slot: &Arc<Slot>, stream: &str) -> Result<EventId, EventError> {
+    check(stream)?;
+    access(core, slot, false)?;
+    let events = slot.events_or(Events::begin)??;
+    let position = events.lock().as_ref().map(|log| log.position(stream));
+    position.ok_or_else(|| gone(slot))
+}
+
 /// What came after an event in its stream. A use of the session.
 pub(crate) fn replay_after(core: &Core, slot: &Arc<Slot>, stream: &str, id: &EventId) -> Result<Replay, EventError> {
     check(stream)?;

@@ -15,6 +15,8 @@ use rmcp::transport::streamable_http_server::session::{
 
 use super::PROTOCOL_KIND;
 use super::calls::{Call, Refused};
+use super::event;
+use super::feed::Feed;
 use super::gate::Gate;
 use super::scope::{Outcome, Scope};
 use super::slot::Slot;
@@ -22,9 +24,10 @@ use super::stream::Held;
 use super::table::{self, Table};
 use super::transport::Watched;
 use crate::actor::new_session::NewSession;
-use crate::error::CreateError;
+use crate::error::{CreateError, EventError};
 use crate::service::CallerOwner;
 use crate::session::Session;
+use crate::state::EventId;
 
 /// How long a request waits for another to bring the session's worker up.
 const GATE_WAIT: Duration = Duration::from_secs(30);
@@ -50,11 +53,22 @@ pub(super) enum ManagerError {
     /// The worker failed.
     #[error("the session's worker failed")]
     Worker(#[source] Box<LocalSessionManagerError>),
+    /// No event of the session's has the id.
+    #[error("unknown event")]
+    UnknownEvent,
+    /// The session's event log failed.
+    #[error("the session's event log failed")]
+    Log(#[source] EventError),
+    /// The operating system gave no random numbers.
+    #[error("no random numbers for the name of a stream")]
+    NoName,
 }
 
 /// The session manager.
 pub(super) struct Manager {
     pub(super) table: Arc<Table>,
+    /// Whether streams go through the sessions' event logs.
+    pub(super) resumable: bool,
 }
 
 impl Manager {
@@ -62,12 +76,30 @@ impl Manager {
         let mut inner = LocalSessionManager::default();
         // rmcp's own timer would end a worker under a call that says nothing for long.
         inner.session_config.keep_alive = None;
+        if self.resumable {
+            inner.session_config.sse_retry = None;
+        }
         let inner = Arc::new(inner);
         let RestoreOutcome::Restored(transport) = inner.restore_session(id).await.map_err(failed)? else {
             return Err(ManagerError::Busy);
         };
         let generation = slot.start(inner);
         Ok(Watched::new(transport, Arc::clone(slot), generation))
+    }
+
+    /// Opens the standalone stream, after an event of it where the client knows one.
+    async fn standalone(&self, id: &SessionId, after: Option<EventId>) -> Result<Held, ManagerError> {
+        let (slot, worker, generation) = worker()?;
+        let said = async || worker.create_standalone_stream(id).await.map_err(failed);
+        if !self.resumable {
+            return Ok(Held::new(said().await?, &slot));
+        }
+        let feed = slot.feeds.standalone(&slot.session, generation, said).await?;
+        let reading = match after {
+            Some(after) => feed.resume(generation, &after).await?,
+            None => feed.open(generation).await?,
+        };
+        Ok(Held::new(reading, &slot))
     }
 }
 
@@ -159,13 +191,20 @@ impl SessionManager for Manager {
         id: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, ManagerError> {
-        let (slot, worker) = worker()?;
+        let (slot, worker, generation) = worker()?;
         let call = begin(&slot, &message).await?;
-        let stream = worker.create_stream(id, message).await.map_err(failed)?;
+        let feed = match self.resumable.then(event::stream_of_a_call) {
+            Some(name) => Some(Feed::new(&slot.session, &name.ok_or(ManagerError::NoName)?).await?),
+            None => None,
+        };
+        let said = worker.create_stream(id, message).await.map_err(failed)?;
         if let Some(call) = call {
             call.sent();
         }
-        Ok(Held::new(stream, &slot))
+        Ok(match feed {
+            Some(feed) => Held::new(slot.feeds.call(feed, generation, said).await?, &slot),
+            None => Held::new(said, &slot),
+        })
     }
 
     async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Result<(), ManagerError> {
@@ -187,9 +226,7 @@ impl SessionManager for Manager {
         &self,
         id: &SessionId,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, ManagerError> {
-        let (slot, worker) = worker()?;
-        let stream = worker.create_standalone_stream(id).await.map_err(failed)?;
-        Ok(Held::new(stream, &slot))
+        self.standalone(id, None).await
     }
 
     async fn resume(
@@ -197,13 +234,20 @@ impl SessionManager for Manager {
         id: &SessionId,
         last_event_id: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, ManagerError> {
-        let (slot, worker) = worker()?;
         // "0" is what rmcp itself puts on every handshake; it names no event.
-        Ok(if last_event_id == "0" {
-            Held::new(worker.create_standalone_stream(id).await.map_err(failed)?, &slot)
-        } else {
-            Held::new(worker.resume(id, last_event_id).await.map_err(failed)?, &slot)
-        })
+        if last_event_id == "0" {
+            return self.standalone(id, None).await;
+        }
+        let (slot, worker, generation) = worker()?;
+        if !self.resumable {
+            return Ok(Held::new(worker.resume(id, last_event_id).await.map_err(failed)?, &slot));
+        }
+        let (stream, after) = event::named(&last_event_id).ok_or(ManagerError::UnknownEvent)?;
+        if stream == event::STANDALONE {
+            return self.standalone(id, Some(after)).await;
+        }
+        let reading = slot.feeds.resume_call(&slot.session, generation, stream, &after).await?;
+        Ok(Held::new(reading, &slot))
     }
 
     async fn restore_session(&self, id: SessionId) -> Result<RestoreOutcome<Watched>, ManagerError> {
@@ -217,6 +261,15 @@ impl SessionManager for Manager {
     }
 }
 
+impl From<EventError> for ManagerError {
+    fn from(error: EventError) -> Self {
+        match error {
+            EventError::Unknown => Self::UnknownEvent,
+            error => Self::Log(error),
+        }
+    }
+}
+
 async fn create(owner: &CallerOwner) -> Result<Session, CreateError> {
     let new = NewSession::of_kind(PROTOCOL_KIND)?;
     match owner {
@@ -225,11 +278,11 @@ async fn create(owner: &CallerOwner) -> Result<Session, CreateError> {
     }
 }
 
-/// The worker of the session that this request was proven to own.
-fn worker() -> Result<(Arc<Slot>, Arc<LocalSessionManager>), ManagerError> {
+/// The worker, and its generation, of the session that this request was proven to own.
+fn worker() -> Result<(Arc<Slot>, Arc<LocalSessionManager>, u64), ManagerError> {
     let slot = Scope::current().and_then(|scope| scope.slot()).ok_or(ManagerError::NoScope)?;
-    let worker = slot.worker().ok_or(ManagerError::Gone)?;
-    Ok((slot, worker))
+    let (worker, generation) = slot.worker().ok_or(ManagerError::Gone)?;
+    Ok((slot, worker, generation))
 }
 
 /// Takes the id of a request for it alone.

@@ -97,8 +97,12 @@ where
         .with_sse_keep_alive(options.sse_keep_alive)
         .with_max_request_body_bytes(options.max_body_bytes);
     config.session_store = Some(Arc::new(Store));
+    if options.resumable {
+        // rmcp's first event of a stream has the same id everywhere; ours says where in the log it begins.
+        config.sse_retry = None;
+    }
     let table = Arc::new(Table::new(options.passivate_after, options.max_workers));
-    let manager = Arc::new(Manager { table: Arc::clone(&table) });
+    let manager = Arc::new(Manager { table: Arc::clone(&table), resumable: options.resumable });
     let operations = Operations::new(service.measures());
     let history = Arc::new(options.history);
     let factory =

@@ -35,6 +35,7 @@ pub struct McpOptions {
     pub(super) passivate_after: Duration,
     pub(super) max_workers: usize,
     pub(super) history: ToolHistory,
+    pub(super) resumable: bool,
 }
 
 impl Default for McpOptions {
@@ -48,6 +49,7 @@ impl Default for McpOptions {
             passivate_after: DEFAULT_PASSIVATE_AFTER,
             max_workers: DEFAULT_MAX_WORKERS,
             history: ToolHistory::default(),
+            resumable: true,
         }
     }
 }
@@ -102,6 +104,22 @@ impl McpOptions {
     /// What of the calls of tools is kept in the sessions that they used. Default: tool, start, duration and outcome.
     pub fn history(mut self, history: ToolHistory) -> Self {
         self.history = history;
+        self
+    }
+
+    /// Whether event streams of the older era go through the log of their session ([`Session::events`]), so that a client
+    /// that lost its connection goes on after the last event it got (`Last-Event-ID`), after a restart too. Default true.
+    ///
+    /// It costs one append for each message, which at [`Durability::Commit`] waits for the disk, and the log's bytes, up to
+    /// its caps ([`Builder::max_events`], [`Builder::max_events_bytes`]), for each session. Without it rmcp keeps the last 16
+    /// messages of a stream for as long as its worker lives.
+    ///
+    /// [`Session::events`]: crate::Session::events
+    /// [`Durability::Commit`]: crate::Durability::Commit
+    /// [`Builder::max_events`]: crate::Builder::max_events
+    /// [`Builder::max_events_bytes`]: crate::Builder::max_events_bytes
+    pub fn resumable(mut self, resumable: bool) -> Self {
+        self.resumable = resumable;
         self
     }
 }

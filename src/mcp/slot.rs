@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::calls::{Calls, Refused};
+use super::feeds::Feeds;
 use crate::session::Session;
 
 /// A place for the worker of one protocol session. Workers come and go; the session stays.
@@ -19,6 +20,8 @@ pub(super) struct Slot {
     pub(super) gate: Arc<tokio::sync::Mutex<()>>,
     /// Told whenever an answer is out.
     pub(super) answers: Notify,
+    /// What workers say, in the session's log. The tasks that put it there hold no slot, which would hold its worker.
+    pub(super) feeds: Arc<Feeds>,
     state: Mutex<State>,
 }
 
@@ -45,7 +48,7 @@ pub(super) struct Use(Arc<Slot>);
 impl Slot {
     pub(super) fn new(session: Session) -> Self {
         let state = State { worker: None, generation: 0, uses: 0, last_used: Instant::now() };
-        Self { session, gate: Arc::default(), answers: Notify::new(), state: Mutex::new(state) }
+        Self { session, gate: Arc::default(), answers: Notify::new(), feeds: Arc::default(), state: Mutex::new(state) }
     }
 
     pub(super) fn enter(self: &Arc<Self>) -> Use {
@@ -57,9 +60,10 @@ impl Slot {
         self.state.lock().worker.as_ref().is_some_and(|worker| worker.open)
     }
 
-    /// The worker, up or coming up.
-    pub(super) fn worker(&self) -> Option<Arc<LocalSessionManager>> {
-        self.state.lock().worker.as_ref().map(|worker| Arc::clone(&worker.inner))
+    /// The worker, up or coming up, and its generation.
+    pub(super) fn worker(&self) -> Option<(Arc<LocalSessionManager>, u64)> {
+        let state = self.state.lock();
+        state.worker.as_ref().map(|worker| (Arc::clone(&worker.inner), state.generation))
     }
 
     /// Takes a new worker in; gives its generation.

@@ -61,6 +61,16 @@ impl EventStreams<'_> {
         events::append_soon(&self.0.core, &self.0.slot, stream, payload)
     }
 
+    /// An id that stands for the present end of a stream, which may have no event yet: a replay after it is of what is appended
+    /// from here on. Not a use of the session, and it appends nothing: where nothing is ever appended to the session's log, a
+    /// restart knows it no more.
+    ///
+    /// # Errors
+    /// [`EventError::Ended`], [`EventError::Stream`] and [`EventError::Id`].
+    pub async fn position(&self, stream: &str) -> Result<EventId, EventError> {
+        events::position(&self.0.core, &self.0.slot, stream)
+    }
+
     /// Every event of a stream strictly after the one of this id, and whether some of those are missing because they were
     /// trimmed, or lost with the id itself by a restart. A use of the session.
     ///

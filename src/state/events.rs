@@ -156,6 +156,14 @@ impl EventLog {
         id
     }
 
+    /// An id that stands for the present end of a stream: what comes after it is what is appended from here on.
+    pub(crate) fn position(&self, stream: &str) -> EventId {
+        // That of the last event of any stream, since a restart finds its era again where it finds the event.
+        let last = self.kept.iter_back().next().map(|last| (last.number, last.era));
+        let (number, era) = last.unwrap_or((self.next.saturating_sub(1), self.era));
+        EventId::seal(self.epoch, stream, number, era)
+    }
+
     /// What came after an event in its stream; `None` for an id that this stream never gave out.
     pub(crate) fn replay_after(&self, stream: &str, id: &EventId) -> Option<Replay> {
         let after = match self.place(stream, id)? {

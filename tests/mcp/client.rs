@@ -99,6 +99,18 @@ impl Call {
             .header("mcp-protocol-version", "2025-11-25")
     }
 
+    /// A call of a tool that does something so many times, and tells of it.
+    pub(crate) fn counting(name: &str, count: usize) -> Self {
+        let params = json!({"name": name, "arguments": {"count": count}, "_meta": {"progressToken": "t"}});
+        Self::post(&json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}))
+            .header("mcp-protocol-version", "2025-11-25")
+    }
+
+    /// Goes on with a stream after an event.
+    pub(crate) fn resume(last_event_id: &str) -> Self {
+        Self::get().header("last-event-id", last_event_id)
+    }
+
     /// A tool call of 2026-07-28.
     pub(crate) fn modern_tool(name: &str) -> Self {
         Self::modern_tool_with(name, &json!({}))

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ErrorData, InitializeRequestParams, InitializeResult,
+    ProgressNotificationParam, ResourceUpdatedNotificationParam,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
@@ -23,6 +24,7 @@ struct Shared {
     refuse: AtomicBool,
     waiting: Semaphore,
     release: Semaphore,
+    steps: Semaphore,
 }
 
 impl Probe {
@@ -33,6 +35,7 @@ impl Probe {
             refuse: AtomicBool::new(false),
             waiting: Semaphore::new(0),
             release: Semaphore::new(0),
+            steps: Semaphore::new(0),
         }))
     }
 
@@ -64,6 +67,11 @@ impl Probe {
     /// Lets one call of the tool `wait` end.
     pub(crate) fn release(&self) {
         self.0.release.add_permits(1);
+    }
+
+    /// Lets calls of the tool `steps` make so many more.
+    pub(crate) fn step(&self, steps: usize) {
+        self.0.steps.add_permits(steps);
     }
 }
 
@@ -116,10 +124,44 @@ impl ServerHandler for Handler {
                 let session = call.protocol_session.as_ref();
                 json!({"released": true, "lives": session.is_some_and(|session| session.info().is_ok())})
             }
+            "steps" => self.steps(&request, &context).await?,
+            "announce" => announce(&request, &context).await?,
+            "large" => json!({"text": "x".repeat(count(&request))}),
             other => return Err(ErrorData::invalid_params(format!("unknown tool {other}"), None)),
         };
         Ok(CallToolResult::structured(answer).into())
     }
+}
+
+impl Handler {
+    /// Tells of its progress, a step for each permit.
+    async fn steps(
+        &self,
+        request: &CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Value, ErrorData> {
+        let token = context.meta.get_progress_token().expect("a progress token");
+        for step in 1..=count(request) {
+            self.0.0.steps.acquire().await.unwrap().forget();
+            let progress = ProgressNotificationParam::new(token.clone(), step as f64);
+            context.peer.notify_progress(progress).await.map_err(internal)?;
+        }
+        Ok(json!({"steps": count(request)}))
+    }
+}
+
+/// Tells on the standalone stream.
+async fn announce(request: &CallToolRequestParams, context: &RequestContext<RoleServer>) -> Result<Value, ErrorData> {
+    for number in 1..=count(request) {
+        let updated = ResourceUpdatedNotificationParam::new(format!("n:{number}"));
+        context.peer.notify_resource_updated(updated).await.map_err(internal)?;
+    }
+    Ok(json!({}))
+}
+
+fn count(request: &CallToolRequestParams) -> usize {
+    let count = request.arguments.as_ref().and_then(|arguments| arguments["count"].as_u64()).unwrap();
+    count.try_into().unwrap()
 }
 
 fn who(call: &CallContext, parts: &http::request::Parts) -> Value {

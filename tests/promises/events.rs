@@ -55,6 +55,31 @@ async fn what_was_missed_is_replayed_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_position_stands_before_all_that_comes_after_it_over_restarts_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || SessionService::builder().snapshots(folder.path().to_owned()).start();
+    let service = start().await.unwrap();
+    let session = session(&service).await;
+    let empty = session.events().position("a").await.unwrap();
+    append(&session, "b", 3).await;
+    let begin = session.events().position("a").await.unwrap();
+    let a = append(&session, "a", 2).await;
+    let end = session.events().position("a").await.unwrap();
+    assert_eq!(end, a[1]);
+    let id = session.id().as_str().to_owned();
+    for restart in 0..3 {
+        let service = if restart == 0 { service.clone() } else { start().await.unwrap() };
+        let session = service.owner(&alice()).open(&id).await.unwrap();
+        for (after, rest) in [(empty, vec![1, 2]), (begin, vec![1, 2]), (end, vec![])] {
+            let missed = session.events().replay_after("a", &after).await.unwrap();
+            assert_eq!((missed.gap, numbers(&missed.events)), (None, rest), "restart {restart}");
+        }
+        assert_eq!(session.events().replay_after("b", &begin).await, Err(EventError::Unknown), "it is of one stream");
+        service.drain().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn the_oldest_go_at_the_caps_of_a_log() {
     let service = SessionService::builder().max_events(10_u64).max_events_bytes(4_096_u64).start().await.unwrap();
     let session = session(&service).await;

@@ -104,6 +104,7 @@ pub(super) async fn held(file: &str, name: &str, session: &Session) -> String {
         ("session/events.rs", "append") => {
             told(session.events().append("s", &crate::state::Json::of(&1).unwrap()).await)
         }
+        ("session/events.rs", "position") => told(session.events().position("s").await),
         ("session/events.rs", "replay_after") => told(session.events().replay_after("s", &event).await),
         ("session/events.rs", "recent") => told(session.events().recent("s", 1).await),
         ("session/events.rs", "trim_before") => told(session.events().trim_before("s", &event).await),

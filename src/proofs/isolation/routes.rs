@@ -19,7 +19,7 @@ pub(super) enum Class {
 
 use Class::{Asked, Held, Operator, Plain};
 
-pub(super) const ROUTES: [(&str, &str, Class); 60] = [
+pub(super) const ROUTES: [(&str, &str, Class); 61] = [
     ("owner.rs", "open", Asked),
     ("owner.rs", "list", Asked),
     ("owner.rs", "bucket", Asked),
@@ -61,6 +61,7 @@ pub(super) const ROUTES: [(&str, &str, Class); 60] = [
     ("session.rs", "info", Held),
     ("session/events.rs", "events", Plain),
     ("session/events.rs", "append", Held),
+    ("session/events.rs", "position", Held),
     ("session/events.rs", "replay_after", Held),
     ("session/events.rs", "recent", Held),
     ("session/events.rs", "trim_before", Held),
