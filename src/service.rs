@@ -178,6 +178,12 @@ impl SessionService {
         lifecycle::drain(&self.handle.core).await
     }
 
+    /// What an adapter keeps beside the sessions of this service: one value of a type.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn attached<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        self.handle.core.attached.of()
+    }
+
     /// For proofs, which look inside and plant bugs there.
     #[cfg(test)]
     pub(crate) fn core(&self) -> &Arc<Core> {

@@ -16,5 +16,9 @@ mod restart;
 mod server;
 #[path = "mcp/session.rs"]
 mod session;
+#[path = "mcp/task_server.rs"]
+mod task_server;
+#[path = "mcp/tasks.rs"]
+mod tasks;
 #[path = "mcp/workers.rs"]
 mod workers;

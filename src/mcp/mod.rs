@@ -21,11 +21,13 @@ mod slot;
 mod store;
 mod stream;
 mod table;
+mod tasks;
 mod transport;
 
 pub use context::{CallContext, Era};
 pub use mount::{McpService, mount};
 pub use options::McpOptions;
+pub use tasks::{NewTask, TASK_KIND, TaskContext, TaskOptions, Tasks};
 
 /// The kind of protocol sessions; their ids begin with it.
 pub const PROTOCOL_KIND: &str = "mcp";
