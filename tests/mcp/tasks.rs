@@ -204,7 +204,7 @@ async fn cancelling_asks_the_work_to_stop_and_the_work_says_how_it_ended() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_and_a_result_that_does_not_fit_are_failures_that_say_so() {
     let (alice, options) = (somebody("alice"), TaskOptions::default().max_running(1));
-    let service = SessionService::builder().max_owner_bytes(20_000).start().await.unwrap();
+    let service = SessionService::builder().max_owner_bytes(20_000_u64).start().await.unwrap();
     let server = Server::on(&service, options);
     // Each finds the one place free that the one before it had.
     let id = server.begin(&alice, "panic", json!({})).await;
