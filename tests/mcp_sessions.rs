@@ -10,6 +10,9 @@ mod flood;
 mod logs;
 #[path = "mcp/owner.rs"]
 mod owner;
+#[cfg(feature = "seal")]
+#[path = "mcp/request_state.rs"]
+mod request_state;
 #[path = "mcp/restart.rs"]
 mod restart;
 #[path = "mcp/server.rs"]

@@ -16,6 +16,8 @@ mod manager;
 mod mount;
 mod options;
 mod reply;
+#[cfg(feature = "seal")]
+mod request_state;
 mod scope;
 mod slot;
 mod store;
@@ -27,6 +29,8 @@ mod transport;
 pub use context::{CallContext, Era};
 pub use mount::{McpService, mount};
 pub use options::McpOptions;
+#[cfg(feature = "seal")]
+pub use request_state::{RequestStateError, RequestStates, StatedRequest};
 pub use tasks::{NewTask, TASK_KIND, TaskContext, TaskOptions, Tasks};
 
 /// The kind of protocol sessions; their ids begin with it.

@@ -185,17 +185,8 @@ impl Server {
         Self { mcp: mount(service, factory, McpOptions::default()), tasks, bench }
     }
 
-    /// Sends one modern request; `name` is what its header tells of its parameters.
-    pub(crate) async fn ask(&self, who: &Caller, method: &str, name: &str, mut params: Value) -> Answer {
-        params["_meta"] = json!({
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}},
-        });
-        let call = Call::post(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
-            .header("mcp-protocol-version", "2026-07-28")
-            .header("mcp-method", method)
-            .header("mcp-name", name);
-        call.by(who).send(&self.mcp).await
+    pub(crate) async fn ask(&self, who: &Caller, method: &str, name: &str, params: Value) -> Answer {
+        Call::modern(method, name, params).by(who).send(&self.mcp).await
     }
 
     /// Calls a tool; gives the whole message.
