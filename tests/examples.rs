@@ -5,6 +5,9 @@ mod embed;
 #[cfg(feature = "rmcp")]
 #[path = "../examples/rmcp_cart.rs"]
 mod rmcp_cart;
+#[cfg(feature = "rmcp")]
+#[path = "../examples/tasks.rs"]
+mod tasks;
 
 #[test]
 fn embed_runs_to_its_end() {
@@ -15,4 +18,10 @@ fn embed_runs_to_its_end() {
 #[test]
 fn rmcp_cart_runs_to_its_end() {
     rmcp_cart::main().unwrap();
+}
+
+#[cfg(feature = "rmcp")]
+#[test]
+fn tasks_runs_to_its_end() {
+    tasks::main().unwrap();
 }

@@ -43,6 +43,8 @@ const WRITING_TIME: Duration = Duration::from_secs(5);
 /// restarts are those of sessions, and `owner.list` of that kind lists an owner's tasks. A task that ran when the server went
 /// away is `failed` after the restart, with `interrupted: true` in the data of its error.
 ///
+/// Where a server has tools that change any session of their caller by its id, they change tasks too.
+///
 /// A handler declares the extension, makes tasks in `call_tool` for clients that declare it too, and forwards three methods:
 ///
 /// ```
@@ -270,8 +272,13 @@ impl Tasks {
         let live = self.running.find(session.id().as_str());
         if read.is_working() && live.is_none() {
             // One that has ended since it was read stays as it is.
-            session.update(record::interrupt).await.map_err(refusal::not_updated)?;
+            let written = session.update(record::interrupt).await;
             read = kept()?;
+            if let Err(error) = written {
+                // Where nothing can be written it is told nevertheless: it does not run, whoever asks.
+                tracing::warn!(%error, session = %session.id().tag(), "that a task was interrupted could not be kept");
+                read.cut_off();
+            }
         }
         Ok(Found { session, live, kept: read })
     }

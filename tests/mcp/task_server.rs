@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, ContentBlock, ErrorData, GetTaskParams,
@@ -121,7 +121,13 @@ async fn work(
             released().await;
             done(json!({}))
         }
-        "large" => done(json!("x".repeat(arguments["bytes"].as_u64().unwrap() as usize))),
+        "large" => {
+            if arguments["wait"] == true {
+                begins();
+                released().await;
+            }
+            done(json!("x".repeat(arguments["bytes"].as_u64().unwrap() as usize)))
+        }
         "error" => Err(ErrorData::invalid_params("no such thing", Some(json!({"thing": 7}))).into()),
         "panic" => panic!("on purpose"),
         other => panic!("no tool {other}"),
@@ -222,11 +228,13 @@ impl Server {
 
     /// Asks until the task says so; no time passes meanwhile.
     pub(crate) async fn until(&self, who: &Caller, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let started = Instant::now();
         loop {
             let task = self.get(who, id).await;
             if wanted(&task) {
                 return task;
             }
+            assert!(started.elapsed() < Duration::from_secs(60), "it stays as it is: {task}");
             tokio::task::yield_now().await;
         }
     }

@@ -82,6 +82,8 @@ pub(super) struct Kept {
     created_at: Timestamp,
     /// Microseconds from the creation.
     ttl: Option<u64>,
+    /// It was interrupted, though it cannot be written down.
+    cut: bool,
 }
 
 impl Kept {
@@ -90,11 +92,16 @@ impl Kept {
         let (view, info) = (session.read()?, session.info()?);
         let Ok(Some(record)) = view.get(TASK) else { return Ok(None) };
         let ttl = info.expires_at.map(|at| micros(at.since(info.created_at)));
-        Ok(Some(Self { record, view, created_at: info.created_at, ttl }))
+        Ok(Some(Self { record, view, created_at: info.created_at, ttl, cut: false }))
     }
 
     pub(super) fn is_working(&self) -> bool {
         self.record.status == Status::Working
+    }
+
+    /// Shows it as interrupted, unless it has ended.
+    pub(super) fn cut_off(&mut self) {
+        self.cut = self.is_working();
     }
 
     /// Whether any of these requests for input is outstanding.
@@ -109,6 +116,11 @@ impl Kept {
             Status::Completed => TaskPayload::Completed { result: object(RESULT) },
             Status::Failed => TaskPayload::Failed { error: object(ERROR) },
             Status::Cancelled => TaskPayload::Cancelled,
+            Status::Working if self.cut => {
+                let error = serde_json::to_value(refusal::interrupted()).ok();
+                let error = error.and_then(|error| error.as_object().cloned()).unwrap_or_default();
+                TaskPayload::Failed { error }
+            }
             Status::Working => {
                 let asked = self.view.entries_from(INPUT, None).filter_map(|entry| {
                     let key = entry.key.strip_prefix(INPUT)?;
