@@ -99,7 +99,6 @@ fn replay(criterion: &mut Criterion, runtime: &Runtime, name: &str, durability: 
     const UPDATES: usize = 400_000;
     let folder = tempfile::tempdir().expect("a folder");
     let start = |folder: &Path| {
-        let durability = durability.clone();
         let folder = folder.to_owned();
         async move { builder().snapshots(folder).durability(durability).start().await.expect("starts") }
     };
