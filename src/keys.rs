@@ -77,6 +77,15 @@ impl KeyRing {
         Ok(Self { keys: keys.into_iter().map(|(_, key)| key).collect() })
     }
 
+    /// A ring of one key that nobody else has.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn random() -> Result<Self, crate::error::IdError> {
+        let mut secret = Box::new(Zeroizing::new([0; KEY_BYTES]));
+        getrandom::fill(secret.as_mut_slice())
+            .map_err(|source| crate::error::IdError::NoRandomness { detail: source.to_string() })?;
+        Ok(Self { keys: Key::of(secret).into_iter().collect() })
+    }
+
     /// The key that new files are sealed under.
     #[must_use]
     pub fn writing(&self) -> KeyId {
@@ -111,6 +120,10 @@ impl Key {
                 *byte = *byte << 4 | u8::try_from(digit).ok()?;
             }
         }
+        Self::of(secret)
+    }
+
+    fn of(secret: Box<Zeroizing<[u8; KEY_BYTES]>>) -> Option<Self> {
         let hash = Sha256::new().chain_update(ID_DOMAIN).chain_update(secret.as_slice()).finalize();
         let id = KeyId(*hash.first_chunk()?);
         Some(Self { id, secret })

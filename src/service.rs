@@ -195,6 +195,24 @@ impl SessionService {
         self.handle.core.telemetry.measures.clone()
     }
 
+    /// What an adapter keeps beside the sessions of this service: one value of a type.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn attached<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        self.handle.core.attached.of()
+    }
+
+    /// The most entries of a session.
+    #[cfg(all(feature = "rmcp", feature = "seal"))]
+    pub(crate) fn max_entries(&self) -> u64 {
+        self.handle.core.config.session.entries
+    }
+
+    /// The time on the service's clock.
+    #[cfg(all(feature = "rmcp", feature = "seal"))]
+    pub(crate) fn now(&self) -> crate::time::Timestamp {
+        self.handle.core.clock.now()
+    }
+
     /// For proofs, which look inside and plant bugs there.
     #[cfg(test)]
     pub(crate) fn core(&self) -> &Arc<Core> {

@@ -260,6 +260,12 @@ impl Session {
         lookup::access(&self.core, &self.slot, false).map(drop)
     }
 
+    /// Whether the session lives and the service takes updates. Does not count as use.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn is_served(&self) -> bool {
+        self.core.is_running() && self.check().is_ok()
+    }
+
     /// Ends a session that nobody was told of, even while the service drains.
     #[cfg(feature = "rmcp")]
     pub(crate) fn abandon(&self) {

@@ -8,6 +8,9 @@ mod resumable_sse;
 #[cfg(feature = "rmcp")]
 #[path = "../examples/rmcp_cart.rs"]
 mod rmcp_cart;
+#[cfg(feature = "rmcp")]
+#[path = "../examples/tasks.rs"]
+mod tasks;
 
 #[test]
 fn embed_runs_to_its_end() {
@@ -24,4 +27,10 @@ fn rmcp_cart_runs_to_its_end() {
 #[test]
 fn resumable_sse_runs_to_its_end() {
     resumable_sse::main().unwrap();
+}
+
+#[cfg(feature = "rmcp")]
+#[test]
+fn tasks_runs_to_its_end() {
+    tasks::main().unwrap();
 }

@@ -18,6 +18,9 @@ mod logs;
 mod operations;
 #[path = "mcp/owner.rs"]
 mod owner;
+#[cfg(feature = "seal")]
+#[path = "mcp/request_state.rs"]
+mod request_state;
 #[path = "mcp/restart.rs"]
 mod restart;
 #[path = "mcp/resume.rs"]
@@ -28,5 +31,9 @@ mod server;
 mod session;
 #[path = "mcp/sse.rs"]
 mod sse;
+#[path = "mcp/task_server.rs"]
+mod task_server;
+#[path = "mcp/tasks.rs"]
+mod tasks;
 #[path = "mcp/workers.rs"]
 mod workers;

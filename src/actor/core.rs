@@ -36,6 +36,8 @@ pub(crate) struct Core {
     pub(crate) changes: Changes,
     pub(crate) runtime: Handle,
     pub(crate) started_at: Timestamp,
+    #[cfg(feature = "rmcp")]
+    pub(crate) attached: super::attached::Attached,
     phase: AtomicU8,
     /// What the drain came to: one drains at a time, and a second one goes on where a first was dropped.
     pub(crate) drained: tokio::sync::Mutex<Option<SnapshotReport>>,
@@ -60,6 +62,8 @@ impl Core {
             clock,
             telemetry,
             runtime,
+            #[cfg(feature = "rmcp")]
+            attached: super::attached::Attached::default(),
             phase: AtomicU8::new(RUNNING),
             drained: tokio::sync::Mutex::default(),
             supervisor: OnceLock::new(),

@@ -5,6 +5,8 @@
 //! [`activation`] is a ractor actor that holds the token for a while.
 
 pub(crate) mod activation;
+#[cfg(feature = "rmcp")]
+pub(crate) mod attached;
 pub(crate) mod batch;
 pub(crate) mod capacity;
 pub(crate) mod commit;

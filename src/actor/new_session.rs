@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use crate::config::{Config, MAX_TEXT_BYTES};
+use crate::config::{Config, MAX_TEXT_BYTES, MAX_TIMEOUT};
 use crate::error::{CreateError, IdError};
 use crate::id::Kind;
 use crate::state::Lifetime;
 use crate::state::Metadata;
 use crate::time::Timestamp;
+
+/// The shortest timeout that a session may have.
+const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// Options of a session to be created. The default is a session of kind `session` with the service's timeouts.
 ///
@@ -23,6 +26,8 @@ pub struct NewSession {
     pub(crate) metadata: Metadata,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) max_lifetime: Option<Duration>,
+    /// In place of both limits: so long from the creation, used or not.
+    lasting: Option<Duration>,
 }
 
 impl NewSession {
@@ -69,12 +74,23 @@ impl NewSession {
         self
     }
 
+    /// Lets the session live so long from its creation, used or not; no longer than the service lets any session live.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn lasting(mut self, lifetime: Duration) -> Self {
+        self.lasting = Some(lifetime);
+        self
+    }
+
     /// Checks everything that does not need the registry.
     pub(crate) fn check(&self, config: &Config, now: Timestamp) -> Result<Lifetime, CreateError> {
         if let Some(name) = &self.name {
             check_name(name)?;
         }
         self.metadata.check()?;
+        if let Some(lasting) = self.lasting {
+            let most = config.max_lifetime.unwrap_or(MAX_TIMEOUT);
+            return Ok(Lifetime { idle: None, ends_at: Some(now.after(lasting.min(most).max(MIN_TIMEOUT))) });
+        }
         let idle = within("idle_timeout", self.idle_timeout, config.idle_timeout)?;
         let lifetime = within("max_lifetime", self.max_lifetime, config.max_lifetime)?;
         Ok(Lifetime { idle, ends_at: lifetime.map(|lifetime| now.after(lifetime)) })
@@ -93,8 +109,7 @@ fn within(
     asked: Option<Duration>,
     own: Option<Duration>,
 ) -> Result<Option<Duration>, CreateError> {
-    let max = own.unwrap_or(crate::config::MAX_TIMEOUT);
-    let min = Duration::from_millis(1);
+    let (min, max) = (MIN_TIMEOUT, own.unwrap_or(MAX_TIMEOUT));
     match asked {
         Some(asked) if asked < min || asked > max => Err(CreateError::Timeout { option, min, max }),
         Some(asked) => Ok(Some(asked)),

@@ -28,11 +28,14 @@ mod options;
 mod reading;
 mod redaction;
 mod reply;
+#[cfg(feature = "seal")]
+mod request_state;
 mod scope;
 mod slot;
 mod store;
 mod stream;
 mod table;
+mod tasks;
 #[cfg(feature = "otel")]
 mod trace_parent;
 mod transport;
@@ -45,6 +48,9 @@ pub use handles::{Refusal, State, StateHandle, StateKind, handle_tools};
 pub use history::{ToolCall, ToolHistory, ToolOutcome, tool_history};
 pub use mount::{McpService, mount};
 pub use options::McpOptions;
+#[cfg(feature = "seal")]
+pub use request_state::{RequestStateError, RequestStates, StatedRequest};
+pub use tasks::{NewTask, TASK_KIND, TaskContext, TaskOptions, Tasks};
 
 /// The kind of protocol sessions; their ids begin with it.
 pub const PROTOCOL_KIND: &str = "mcp";

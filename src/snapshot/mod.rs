@@ -53,6 +53,8 @@ pub(crate) use layer::{FileLayer, StdLayer};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use layer::{LayerFile, Listed, Lock};
 pub(crate) use reader::{Item, ReadOptions, header, lanes, read, read_on_all_cores, verify};
+#[cfg(feature = "rmcp")]
+pub(crate) use record::spell_time;
 pub(crate) use record::{
     AppliedRecord, EndRecord, EventRecord, EventsRecord, EventsRef, OwnerRecord, Role, SessionRecord, SessionRef,
     SlidingRecord, TombstoneRecord, entries_codec,

@@ -21,6 +21,8 @@ pub(crate) use borrow::{EventsRef, SessionRef};
 pub(crate) use entries::{EntriesCodec, EntryRecord};
 pub(crate) use packed::entries_codec;
 pub(in crate::snapshot) use packed::lay_over;
+#[cfg(feature = "rmcp")]
+pub(crate) use text::spell as spell_time;
 pub(super) use v1::HeaderRecord;
 pub(crate) use v1::{EndRecord, OwnerRecord, Role, SlidingRecord, TombstoneRecord};
 pub(in crate::snapshot) use v1::{MAX_REVISION, MAX_STAMP, MAX_TEXT, Text};

@@ -128,6 +128,18 @@ impl Call {
             .header("mcp-name", name)
     }
 
+    /// Any request of 2026-07-28, by a client with tasks; `name` is what its header tells of its parameters.
+    pub(crate) fn modern(method: &str, name: &str, mut params: Value) -> Self {
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}},
+        });
+        Self::post(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", method)
+            .header("mcp-name", name)
+    }
+
     /// Sets a header; an earlier value of it is gone.
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         self.request.headers_mut().insert(name, value.parse().unwrap());

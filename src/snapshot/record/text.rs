@@ -92,7 +92,8 @@ pub(super) mod stamp_option {
     }
 }
 
-fn spell(micros: u64) -> Option<String> {
+/// Spells a time as RFC 3339 in UTC with microseconds; `None` beyond the year 9999.
+pub(crate) fn spell(micros: u64) -> Option<String> {
     if micros > MAX_STAMP {
         return None;
     }
