@@ -2,8 +2,8 @@
 //!
 //! [`mount`] puts any `rmcp::ServerHandler` on a [`SessionService`](crate::SessionService). Requests of the older era
 //! (`Mcp-Session-Id`) are bound to the session's owner before rmcp sees them, and their sessions survive a restart
-//! with their state; requests of 2026-07-28 carry no session and cannot pretend to. Tool handlers find out who calls
-//! through [`CallContext`].
+//! with their state; requests of 2026-07-28 carry no session and cannot pretend to. Who calls is what a
+//! [`PrincipalSource`] says, or a middleware outside; tool handlers find out through [`CallContext`].
 
 mod body;
 mod calls;
@@ -22,10 +22,17 @@ mod store;
 mod stream;
 mod table;
 mod transport;
+mod who;
 
 pub use context::{CallContext, Era};
 pub use mount::{McpService, mount};
 pub use options::McpOptions;
+pub use who::{
+    Anonymous, Asking, Identify, Local, Payer, Payers, PrincipalSource, ProtectedResource, Refusal, ResourceProblem,
+    TokenHash, Tokens, TrustedHeader,
+};
+#[cfg(feature = "jwt")]
+pub use who::{Fetching, Jwks, JwksFile, JwksSource, Jwt, KeysUnusable};
 
 /// The kind of protocol sessions; their ids begin with it.
 pub const PROTOCOL_KIND: &str = "mcp";

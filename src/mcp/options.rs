@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::who::Identify;
+
 /// Hosts that may be asked for by default: this machine, under its usual names.
 pub(super) const DEFAULT_ALLOWED_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// Bytes of one request by default: 4 MiB.
@@ -32,6 +34,7 @@ pub struct McpOptions {
     pub(super) sse_keep_alive: Option<Duration>,
     pub(super) passivate_after: Duration,
     pub(super) max_workers: usize,
+    pub(super) identify: Option<Identify>,
 }
 
 impl Default for McpOptions {
@@ -44,6 +47,7 @@ impl Default for McpOptions {
             sse_keep_alive: Some(DEFAULT_SSE_KEEP_ALIVE),
             passivate_after: DEFAULT_PASSIVATE_AFTER,
             max_workers: DEFAULT_MAX_WORKERS,
+            identify: None,
         }
     }
 }
@@ -92,6 +96,16 @@ impl McpOptions {
     /// or an open stream always stays.
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.max_workers = workers;
+        self
+    }
+
+    /// Who says who calls: a [`PrincipalSource`](super::PrincipalSource), or an [`Identify`] with more to say to those who
+    /// are refused. Default: the [`Caller`](crate::Caller) that a middleware outside has put into the request's extensions,
+    /// and nobody in particular where there is none.
+    ///
+    /// It is asked before anything else, and the credentials reach no handler.
+    pub fn principals(mut self, source: impl Into<Identify>) -> Self {
+        self.identify = Some(source.into());
         self
     }
 }
