@@ -2,9 +2,15 @@
 
 #[path = "../examples/embed.rs"]
 mod embed;
+#[cfg(all(feature = "axum", feature = "jwt"))]
+#[path = "../examples/jwt.rs"]
+mod jwt;
 #[cfg(feature = "rmcp")]
 #[path = "../examples/rmcp_cart.rs"]
 mod rmcp_cart;
+#[cfg(feature = "axum")]
+#[path = "../examples/x402_payer.rs"]
+mod x402_payer;
 
 #[test]
 fn embed_runs_to_its_end() {
@@ -15,4 +21,16 @@ fn embed_runs_to_its_end() {
 #[test]
 fn rmcp_cart_runs_to_its_end() {
     rmcp_cart::main().unwrap();
+}
+
+#[cfg(all(feature = "axum", feature = "jwt"))]
+#[test]
+fn jwt_runs_to_its_end() {
+    jwt::main().unwrap();
+}
+
+#[cfg(feature = "axum")]
+#[test]
+fn x402_payer_runs_to_its_end() {
+    x402_payer::main().unwrap();
 }

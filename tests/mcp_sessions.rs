@@ -6,6 +6,12 @@
 mod client;
 #[path = "mcp/flood.rs"]
 mod flood;
+#[cfg(feature = "jwt")]
+#[path = "mcp/issuer.rs"]
+mod issuer;
+#[cfg(feature = "jwt")]
+#[path = "mcp/jwt.rs"]
+mod jwt;
 #[path = "mcp/logs.rs"]
 mod logs;
 #[path = "mcp/owner.rs"]
@@ -16,5 +22,7 @@ mod restart;
 mod server;
 #[path = "mcp/session.rs"]
 mod session;
+#[path = "mcp/who.rs"]
+mod who;
 #[path = "mcp/workers.rs"]
 mod workers;

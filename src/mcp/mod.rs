@@ -16,6 +16,8 @@ mod manager;
 mod mount;
 mod options;
 mod reply;
+#[cfg(feature = "axum")]
+mod router;
 mod scope;
 mod slot;
 mod store;
@@ -27,6 +29,8 @@ mod who;
 pub use context::{CallContext, Era};
 pub use mount::{McpService, mount};
 pub use options::McpOptions;
+#[cfg(feature = "axum")]
+pub use router::{McpRouter, Readiness, RouterOptions, metrics_routes, router};
 pub use who::{
     Anonymous, Asking, Identify, Local, Payer, Payers, PrincipalSource, ProtectedResource, Refusal, ResourceProblem,
     TokenHash, Tokens, TrustedHeader,

@@ -39,8 +39,9 @@ mod tests {
         for good in ["Bearer abc", "bearer abc", "BEARER  abc", "Bearer abc "] {
             assert_eq!(told(&[good.as_bytes()]), Ok("abc".to_owned()), "{good}");
         }
-        for missing in [&[][..], &[b"Basic abc"], &[b"abc"], &[b"Bearer\tabc"], &[b"Bearerabc"]] {
-            assert_eq!(told(missing), Err(Refusal::Missing), "{missing:?}");
+        assert_eq!(told(&[]), Err(Refusal::Missing));
+        for missing in ["Basic abc", "abc", "Bearer\tabc", "Bearerabc"] {
+            assert_eq!(told(&[missing.as_bytes()]), Err(Refusal::Missing), "{missing}");
         }
         let twice: &[&[u8]] = &[b"Bearer abc", b"Bearer abc"];
         for malformed in [twice, &[b"Bearer"], &[b"Bearer "], &[b"Bearer a b"], &[b"Bearer \xff"]] {

@@ -116,7 +116,8 @@ fn taken_apart(resource: &str) -> Option<(String, String)> {
     let scheme = address.scheme_str().filter(|scheme| ["http", "https"].contains(scheme))?;
     let host = address.authority().filter(|host| !host.host().is_empty() && !host.as_str().contains('@'))?;
     // What a parameter of a header, and a route, are made from has to be plain.
-    let plain = !resource.contains(['?', '#', '"', '\\', '{', '}', '*']) && HeaderValue::from_str(resource).is_ok();
+    let plain = !resource.contains(['?', '#', '"', '\\', '{', '}', '*']) && !resource.contains("/:");
+    let plain = plain && HeaderValue::from_str(resource).is_ok();
     let path = if address.path() == "/" { "" } else { address.path() };
     plain.then(|| (format!("{scheme}://{host}"), path.to_owned()))
 }
@@ -171,6 +172,7 @@ mod tests {
             "https://a.example/#x",
             "https://u:p@a.example/",
             "https://a.example/{x}",
+            "https://a.example/:x",
             "https://a.example/\"",
         ] {
             assert!(ProtectedResource::new(wrong, ["https://id.example"]).is_err(), "{wrong}");
