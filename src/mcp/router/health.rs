@@ -55,12 +55,19 @@ impl Readiness {
     #[must_use]
     pub fn of(service: &SessionService) -> Self {
         let readiness = Self::restoring();
-        readiness.watch(service);
+        readiness.serves(service);
+        readiness
+    }
+
+    /// State is restored, by this service: tells what it rolled back, and asks it each time whether it runs and whether
+    /// updates can be kept. The first service counts.
+    pub fn serves(&self, service: &SessionService) {
+        let (runs, keeps) = (service.clone(), service.clone());
+        self.ask(move || runs.is_running(), move || keeps.is_durable());
         let report = service.restored();
         let cut = report.journal_cut.iter().filter(|cut| cut.lost).map(|cut| (&cut.path, &cut.detail));
         let first = report.skipped.iter().map(|(path, problem)| (path, problem)).chain(cut).next();
-        readiness.ready(first.map(|(path, problem)| format!("rolled back: {}: {problem}", path.display())));
-        readiness
+        self.ready(first.map(|(path, problem)| format!("rolled back: {}: {problem}", path.display())));
     }
 
     /// State is restored. `degraded` says what is not as it should be, such as a snapshot that had to be skipped; it
@@ -74,12 +81,6 @@ impl Readiness {
             }
             forward
         });
-    }
-
-    /// Asks this service each time whether it runs, and whether updates can be kept. The first one counts.
-    pub fn watch(&self, service: &SessionService) {
-        let (runs, keeps) = (service.clone(), service.clone());
-        self.ask(move || runs.is_running(), move || keeps.is_durable());
     }
 
     /// Asks these each time: whether the service runs, and whether updates can be kept. The first ones count.
