@@ -41,7 +41,11 @@ impl Edge {
     /// # Errors
     ///
     /// An address cannot be listened on.
-    pub(crate) async fn start(options: &ServeOptions, auth: Identify, metrics: PrometheusHandle) -> Result<Self, Failure> {
+    pub(crate) async fn start(
+        options: &ServeOptions,
+        auth: Identify,
+        metrics: PrometheusHandle,
+    ) -> Result<Self, Failure> {
         let (trigger, shutdown) = channel();
         let readiness = Readiness::restoring();
         let mcp = Arc::new(OnceLock::new());

@@ -73,7 +73,9 @@ pub trait PrincipalSource: Send + Sync + 'static {
 #[non_exhaustive]
 pub enum Refusal {
     /// No credentials, or none of the kind that is taken here: 401.
-    #[error("this server needs to know who calls: send the header `Authorization: Bearer <token>`")]
+    #[error(
+        "this server needs to know who calls: send the credentials that it takes, such as the header `Authorization: Bearer <token>`"
+    )]
     Missing,
     /// Credentials that can be read in more than one way, or in none: 400.
     #[error("the credentials cannot be read: send one header `Authorization: Bearer <token>`")]

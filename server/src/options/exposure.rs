@@ -55,7 +55,9 @@ impl AuthOption {
             return None;
         }
         if jwt_named && mode != Mode::Jwt {
-            sources.problems.add("jwt-issuer, jwt-audience and jwks are for auth jwt; leave them out, or give --auth jwt");
+            sources
+                .problems
+                .add("jwt-issuer, jwt-audience and jwks are for auth jwt; leave them out, or give --auth jwt");
             return None;
         }
         match mode {

@@ -116,7 +116,11 @@ pub(crate) fn host(text: &str) -> Result<String, String> {
 /// Who issues tokens: compared to the letter, so nothing of it is changed.
 pub(crate) fn issuer(text: &str) -> Result<String, String> {
     let plain = !text.contains(['?', '#', '@']) && text.parse::<Uri>().is_ok_and(|uri| is_web(&uri));
-    let told = || format!("`{text}` is not an issuer; write its address as tokens have it (`iss`), such as https://id.example.com");
+    let told = || {
+        format!(
+            "`{text}` is not an issuer; write its address as tokens have it (`iss`), such as https://id.example.com"
+        )
+    };
     if plain { Ok(text.to_owned()) } else { Err(told()) }
 }
 
@@ -142,7 +146,9 @@ pub(crate) fn key_set(text: &str) -> Result<KeySet, String> {
             Ok(KeySet::Url(text.to_owned()))
         }
         Some(_) => Err(format!("`{text}` could be changed on its way; write an address of https, or name a file")),
-        None => Err(format!("`{text}` is no address; write one such as https://id.example.com/jwks.json, or name a file")),
+        None => {
+            Err(format!("`{text}` is no address; write one such as https://id.example.com/jwks.json, or name a file"))
+        }
     }
 }
 

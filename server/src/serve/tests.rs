@@ -175,7 +175,7 @@ async fn is_restoring_until_the_core_has_started() {
         let answer = ask(edge.addr(), path).await;
         assert!(answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("restoring\n"), "{answer}");
     }
-    edge.open(Router::new(), None, Box::new(|| true));
+    edge.open(Router::new(), |readiness| readiness.ready(None));
     assert!(ask(edge.addr(), "/readyz").await.ends_with("\r\n\r\nready\n"));
     readiness.ready(Some("snapshots fail".into()));
     assert!(ask(edge.addr(), "/readyz").await.ends_with("ready (degraded: snapshots fail)\n"));

@@ -7,8 +7,7 @@ use crate::harness::{Answer, Caller, Era, Raw, Server};
 use crate::issuer::{HERE, Signer, but, claims, set};
 
 const ISSUER: &str = "https://id.example";
-const FLAGS: [&str; 8] =
-    ["--auth", "jwt", "--jwt-issuer", ISSUER, "--jwt-audience", HERE, "--jwks", "jwks.json"];
+const FLAGS: [&str; 8] = ["--auth", "jwt", "--jwt-issuer", ISSUER, "--jwt-audience", HERE, "--jwks", "jwks.json"];
 /// Everything of the log but what rmcp writes.
 const LOUD: [&str; 2] = ["--log", "debug,rmcp=off"];
 
@@ -47,15 +46,14 @@ fn a_subject_keeps_its_sessions_over_refreshed_tokens_and_a_kill_and_a_namesake_
 
     let bad = [
         stranger.sign(&good("alice", 5)),
+        Signer::ed25519("2026").sign(&good("alice", 5)),
         ours.sign(&but(good("alice", 6), "exp", json!(1_000))),
         ours.sign(&but(good("alice", 7), "aud", json!("https://else.example"))),
         ours.sign(&but(good("alice", 8), "iss", json!("https://else.example"))),
     ];
     let at = r#"resource_metadata="https://mcp.example/.well-known/oauth-protected-resource/mcp""#;
-    let (missing, invalid) = (
-        format!(r#"Bearer realm="sessile", {at}"#),
-        format!(r#"Bearer realm="sessile", error="invalid_token", {at}"#),
-    );
+    let (missing, invalid) =
+        (format!(r#"Bearer realm="sessile", {at}"#), format!(r#"Bearer realm="sessile", error="invalid_token", {at}"#));
     let mut bodies = Vec::new();
     for token in &bad {
         let answer = Raw::resume(&server, Some(token), &connection).send("POST", &[], Some("{}")).unwrap();
@@ -70,7 +68,8 @@ fn a_subject_keeps_its_sessions_over_refreshed_tokens_and_a_kill_and_a_namesake_
     for path in ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"] {
         let answer = server.get(path);
         let metadata: Value = serde_json::from_str(&answer.body).unwrap();
-        let expected = json!({"resource": HERE, "authorization_servers": [ISSUER], "bearer_methods_supported": ["header"]});
+        let expected =
+            json!({"resource": HERE, "authorization_servers": [ISSUER], "bearer_methods_supported": ["header"]});
         assert_eq!((answer.status, metadata), (200, expected), "{path}");
     }
 
