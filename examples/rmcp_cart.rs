@@ -17,7 +17,7 @@ use rmcp::schemars::{self, JsonSchema};
 use rmcp::{ServerHandler, tool, tool_handler, tool_router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sessile::mcp::{CallContext, McpOptions, McpService, Refusal, StateHandle, StateKind, handle_tools, mount};
+use sessile::mcp::{CallContext, McpOptions, McpService, StateHandle, StateKind, ToolRefusal, handle_tools, mount};
 use sessile::{Caller, Principal, SessionService};
 use tower_service::Service;
 
@@ -73,7 +73,7 @@ impl Shop {
         &self,
         call: CallContext,
         Parameters(AddItem { cart, item }): Parameters<AddItem>,
-    ) -> Result<Json<Count>, Refusal> {
+    ) -> Result<Json<Count>, ToolRefusal> {
         let cart = cart.open(&call).await?;
         // One update: two calls at once add two items.
         let added = cart.update(move |cart| {
@@ -88,7 +88,7 @@ impl Shop {
         &self,
         call: CallContext,
         Parameters(ShowCart { cart }): Parameters<ShowCart>,
-    ) -> Result<Json<Cart>, Refusal> {
+    ) -> Result<Json<Cart>, ToolRefusal> {
         Ok(Json(cart.open(&call).await?.read()?))
     }
 }

@@ -2,6 +2,9 @@
 
 #[path = "../examples/embed.rs"]
 mod embed;
+#[cfg(all(feature = "axum", feature = "jwt"))]
+#[path = "../examples/jwt.rs"]
+mod jwt;
 #[cfg(feature = "rmcp")]
 #[path = "../examples/resumable_sse.rs"]
 mod resumable_sse;
@@ -11,16 +14,19 @@ mod rmcp_cart;
 #[cfg(feature = "rmcp")]
 #[path = "../examples/tasks.rs"]
 mod tasks;
+#[cfg(feature = "axum")]
+#[path = "../examples/x402_payer.rs"]
+mod x402_payer;
 
 #[test]
 fn embed_runs_to_its_end() {
     embed::main().unwrap();
 }
 
-#[cfg(feature = "rmcp")]
+#[cfg(all(feature = "axum", feature = "jwt"))]
 #[test]
-fn rmcp_cart_runs_to_its_end() {
-    rmcp_cart::main().unwrap();
+fn jwt_runs_to_its_end() {
+    jwt::main().unwrap();
 }
 
 #[cfg(feature = "rmcp")]
@@ -31,6 +37,18 @@ fn resumable_sse_runs_to_its_end() {
 
 #[cfg(feature = "rmcp")]
 #[test]
+fn rmcp_cart_runs_to_its_end() {
+    rmcp_cart::main().unwrap();
+}
+
+#[cfg(feature = "rmcp")]
+#[test]
 fn tasks_runs_to_its_end() {
     tasks::main().unwrap();
+}
+
+#[cfg(feature = "axum")]
+#[test]
+fn x402_payer_runs_to_its_end() {
+    x402_payer::main().unwrap();
 }

@@ -12,6 +12,12 @@ mod hand;
 mod handles;
 #[path = "mcp/history.rs"]
 mod history;
+#[cfg(feature = "jwt")]
+#[path = "mcp/issuer.rs"]
+mod issuer;
+#[cfg(feature = "jwt")]
+#[path = "mcp/jwt.rs"]
+mod jwt;
 #[path = "mcp/logs.rs"]
 mod logs;
 #[path = "mcp/operations.rs"]
@@ -35,5 +41,7 @@ mod sse;
 mod task_server;
 #[path = "mcp/tasks.rs"]
 mod tasks;
+#[path = "mcp/who.rs"]
+mod who;
 #[path = "mcp/workers.rs"]
 mod workers;

@@ -13,13 +13,12 @@ use axum::routing::any;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use metrics_exporter_prometheus::PrometheusHandle;
+use sessile::mcp::{Identify, Readiness};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
-use crate::auth::{Auth, identify};
 use crate::failure::Failure;
-use crate::health::{self, Durable, Readiness};
 use crate::http::{Limits, serve};
 use crate::load::{self, Load};
 use crate::metrics;
@@ -42,13 +41,21 @@ impl Edge {
     /// # Errors
     ///
     /// An address cannot be listened on.
-    pub(crate) async fn start(options: &ServeOptions, auth: Auth, metrics: PrometheusHandle) -> Result<Self, Failure> {
+    pub(crate) async fn start(
+        options: &ServeOptions,
+        auth: Identify,
+        metrics: PrometheusHandle,
+    ) -> Result<Self, Failure> {
         let (trigger, shutdown) = channel();
-        let readiness = Readiness::default();
+        let readiness = Readiness::restoring();
         let mcp = Arc::new(OnceLock::new());
         // Whoever is not let in takes no place.
         let mcp_routes = load::shed(slot(Arc::clone(&mcp)), Load::new(options));
-        let main = identify(mcp_routes, Arc::new(auth)).merge(health::routes(readiness.clone()));
+        let main = auth.guard(mcp_routes).merge(readiness.routes());
+        let main = match auth.protected_resource() {
+            Some(resource) => main.merge(resource.routes()),
+            None => main,
+        };
         let limits = Limits::new(options.max_connections);
         let mut tasks = JoinSet::new();
         let (listener, addr) = bind(options.addr, "--addr").await?;
@@ -59,7 +66,7 @@ impl Edge {
             }
             Some(wanted) => {
                 let (other, bound) = bind(wanted, "--metrics-addr").await?;
-                let watched = metrics::routes(metrics.clone()).merge(health::routes(readiness.clone()));
+                let watched = metrics::routes(metrics.clone()).merge(readiness.routes());
                 listen(&mut tasks, listener, main, limits, &shutdown);
                 listen(&mut tasks, other, watched, limits, &shutdown);
                 bound
@@ -85,12 +92,11 @@ impl Edge {
         self.readiness.clone()
     }
 
-    /// Puts `routes`, which name their paths in full (`/mcp`), behind the edge, and is ready. Once: a second call
-    /// changes the readiness alone.
-    pub(crate) fn open(&self, routes: Router, degraded: Option<String>, durable: Durable) {
-        self.readiness.ask(durable);
+    /// Puts `routes`, which name their paths in full (`/mcp`), behind the edge, and lets `tell` say that it is ready.
+    /// Once: a second call changes the readiness alone.
+    pub(crate) fn open(&self, routes: Router, tell: impl FnOnce(&Readiness)) {
         let _ = self.mcp.set(routes);
-        self.readiness.ready(degraded);
+        tell(&self.readiness);
     }
 
     /// Begins the stop: not ready, takes nothing new. What is under way goes on, no longer than the deadline.

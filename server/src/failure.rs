@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use sessile::files::FileError;
+use sessile::mcp::KeysUnusable;
 
 use crate::options::Problems;
 use crate::tokens::TokensError;
@@ -20,6 +21,14 @@ pub(crate) enum Failure {
     /// A tokens file or token that cannot be used.
     #[error(transparent)]
     Tokens(#[from] TokensError),
+    /// A file of keys that cannot be used.
+    #[error("the keys of {path} (--jwks) cannot be used", path = path.display())]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeysUnusable,
+    },
     /// An address that cannot be listened on.
     #[error("cannot listen on {addr}; stop what listens there, or choose another with {flag}")]
     Listen {
@@ -100,7 +109,7 @@ impl Failure {
             Self::File(error) if error.is_refusal() => 3,
             Self::Items { .. } => 4,
             Self::File(_) | Self::Files { .. } | Self::InUse(_) => 1,
-            Self::Tokens(_) | Self::Listen { .. } | Self::Other { .. } => 1,
+            Self::Tokens(_) | Self::Keys { .. } | Self::Listen { .. } | Self::Other { .. } => 1,
         }
     }
 
@@ -130,6 +139,14 @@ impl Failure {
             Some(hint) => format!("{text}\nhint: {hint}"),
             None => text,
         }
+    }
+}
+
+/// An error and its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", chain(source)),
+        None => error.to_string(),
     }
 }
 

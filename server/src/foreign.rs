@@ -9,7 +9,7 @@ use sessile::fuzzing::{Random, mutate};
 
 use crate::cli::Flags;
 use crate::options::ServeOptions;
-use crate::tokens::TokenTable;
+use crate::tokens;
 
 const TOKENS: &str = "# people\nalice = \"2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90\"\n\"bob smith\" = \"81b637d8fcd2c6da6359e6963113a1170de795e4b725b84d1e0b4cfd9ec58ce9\"\n";
 const CONFIG: &str = "addr = '127.0.0.1:8808'\nmax-sessions = 500\nidle-timeout = '5m'\nallowed-host = ['a.example', 'b.example:8080']\nformat = \"json\"\nstart-empty = true\nkeep-for = '7d'\nlog = 'info,sessile=debug'\n";
@@ -35,7 +35,7 @@ fn fed(right: &str, inputs: u64, mut read: impl FnMut(&std::path::Path) -> bool)
 
 #[test]
 fn tokens_files() {
-    fed(TOKENS, 50_000, |file| TokenTable::load(file).is_ok());
+    fed(TOKENS, 50_000, |file| tokens::load(file).is_ok());
 }
 
 #[test]

@@ -10,7 +10,6 @@ mod edge;
 mod failure;
 #[cfg(test)]
 mod foreign;
-mod health;
 mod http;
 mod load;
 mod log;
@@ -30,7 +29,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use zeroize::Zeroizing;
 
-use crate::auth::Auth;
 use crate::cli::{Cli, Command, ServeArgs, TokenCommand};
 use crate::failure::Failure;
 use crate::options::{ServeOptions, Variable};
@@ -58,8 +56,7 @@ fn main() -> ExitCode {
 fn serve(args: ServeArgs) -> Result<(), Failure> {
     let options = ServeOptions::read(args.into_flags(), environment())?;
     log::start(&options.log);
-    let (auth, warning) = Auth::new(&options.auth)?;
-    for warning in options.warnings.iter().chain(&warning) {
+    for warning in &options.warnings {
         tracing::warn!("{warning}");
     }
     let recorder = metrics::recorder().map_err(Failure::while_doing("setting up metrics"))?;
@@ -68,6 +65,10 @@ fn serve(args: ServeArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(Failure::while_doing("starting threads"))?.block_on(async {
         let events = signals::listen().map_err(Failure::while_doing("listening for signals"))?;
+        let (auth, warning) = auth::prepare(&options.auth).await?;
+        if let Some(warning) = warning {
+            tracing::warn!("{warning}");
+        }
         serve::run(&options, auth, handle, events, service::start, &mut io::stdout()).await
     })
 }

@@ -3,16 +3,11 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
-use axum::routing::get;
-use http::header::CONTENT_TYPE;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::shutdown::Shutdown;
 
-/// The text format of Prometheus.
-const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// How often the exporter folds what histograms have gathered; between two times that memory grows.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
@@ -69,8 +64,7 @@ pub(crate) async fn upkeep(handle: PrometheusHandle, mut shutdown: Shutdown) {
 
 /// `/metrics`.
 pub(crate) fn routes(handle: PrometheusHandle) -> Router {
-    let render = async |State(handle): State<PrometheusHandle>| ([(CONTENT_TYPE, TEXT)], handle.render());
-    Router::new().route("/metrics", get(render)).with_state(handle)
+    sessile::mcp::metrics_routes(move || handle.render())
 }
 
 #[cfg(test)]
@@ -80,9 +74,13 @@ mod tests {
 
     use axum::body::{Body, to_bytes};
     use http::Request;
+    use http::header::CONTENT_TYPE;
     use tower::ServiceExt;
 
     use super::*;
+
+    /// The text format of Prometheus.
+    const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
     /// What `/metrics` answers.
     async fn rendered(handle: PrometheusHandle) -> String {

@@ -2,6 +2,7 @@
 
 mod exposure;
 mod file;
+mod jwt;
 mod keys;
 mod near;
 mod parse;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use exposure::AuthOption;
+pub(crate) use jwt::{JwtOption, KeySet};
 pub(crate) use keys::for_command as keys_for_command;
 pub(crate) use problems::Problems;
 #[cfg(test)]

@@ -7,12 +7,11 @@ use std::net::SocketAddr;
 use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sessile::Durability;
+use sessile::mcp::{Identify, Readiness};
 use tokio::sync::mpsc::Receiver;
 
-use crate::auth::Auth;
 use crate::edge::Edge;
 use crate::failure::Failure;
-use crate::health::Durable;
 use crate::options::{AuthOption, ServeOptions};
 use crate::signals::Event;
 
@@ -26,11 +25,8 @@ pub(crate) trait Core: Sized + Send + Sync {
     /// What was restored, one line for whoever started the server.
     fn restored(&self) -> String;
 
-    /// What is not as it should be, where something is.
-    fn degraded(&self) -> Option<String>;
-
-    /// What tells whether updates can be kept.
-    fn durable(&self) -> Durable;
+    /// Tells that it is ready, and what is not as it should be, where something is.
+    fn tell(&self, readiness: &Readiness);
 
     /// Takes a snapshot; tells of a failure itself.
     fn snapshot(&self) -> impl Future<Output = ()> + Send;
@@ -50,7 +46,7 @@ pub(crate) trait Core: Sized + Send + Sync {
 /// An address cannot be listened on; whatever `start` and [`Core::drain`] fail with.
 pub(crate) async fn run<C: Core>(
     options: &ServeOptions,
-    auth: Auth,
+    auth: Identify,
     metrics: PrometheusHandle,
     mut events: Receiver<Event>,
     start: impl AsyncFnOnce(&ServeOptions) -> Result<C, Failure>,
@@ -58,7 +54,7 @@ pub(crate) async fn run<C: Core>(
 ) -> Result<(), Failure> {
     let mut edge = Edge::start(options, auth, metrics).await?;
     let core = start(options).await?;
-    edge.open(core.routes(options), core.degraded(), core.durable());
+    edge.open(core.routes(options), |readiness| core.tell(readiness));
     // Whoever started us may have closed the pipe: no reason to stop.
     let _ = announce(out, options, edge.addr(), edge.metrics_addr(), &core.restored());
     while let Some(Event::Snapshot) = events.recv().await {
@@ -102,6 +98,7 @@ fn announce(
         AuthOption::Local => "local: whoever reaches the port is the one local user".to_owned(),
         AuthOption::Anonymous => "anonymous: a session id is a bearer secret".to_owned(),
         AuthOption::Tokens(path) => format!("tokens of {}", path.display()),
+        AuthOption::Jwt(option) => format!("jwt: tokens of {}, for {}", option.issuer, option.audience),
     };
     writeln!(out, "sessile {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "  mcp       http://{addr}/mcp")?;

@@ -1,15 +1,13 @@
 //! What stands behind the edge: the session service, and the tools on it.
 
-use std::error::Error;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::Router;
-use sessile::mcp::{McpOptions, McpService, mount};
+use sessile::mcp::{McpOptions, McpRouter, Readiness, router};
 use sessile::{Clock, RestoreReport, SessionService, StartError};
 
-use crate::failure::Failure;
-use crate::health::Durable;
+use crate::failure::{Failure, chain};
 use crate::options::ServeOptions;
 use crate::serve::Core;
 use crate::tools::{Lifetimes, StateServer};
@@ -21,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(8);
 pub(crate) struct Sessions {
     service: SessionService,
     server: StateServer,
-    mounted: OnceLock<McpService>,
+    mounted: OnceLock<McpRouter>,
 }
 
 /// Starts the service and restores what its folder holds.
@@ -73,25 +71,18 @@ impl Core for Sessions {
             .allowed_origins(options.allowed_origins.iter().cloned());
         let mounted = self.mounted.get_or_init(|| {
             let server = self.server.clone();
-            mount(&self.service, move || Ok(server.clone()), options)
+            // Callers are known before there is a service, and health is told; both at the edge.
+            router(&self.service, move || Ok(server.clone()), options)
         });
-        Router::new().route_service("/mcp", mounted.clone())
+        mounted.router.clone()
     }
 
     fn restored(&self) -> String {
         restored(self.service.restored())
     }
 
-    fn degraded(&self) -> Option<String> {
-        let report = self.service.restored();
-        let cut = report.journal_cut.iter().filter(|cut| cut.lost).map(|cut| (&cut.path, &cut.detail));
-        let first = report.skipped.iter().map(|(path, problem)| (path, problem)).chain(cut).next();
-        first.map(|(path, problem)| format!("rolled back: {}: {problem}", path.display()))
-    }
-
-    fn durable(&self) -> Durable {
-        let service = self.service.clone();
-        Box::new(move || service.is_durable())
+    fn tell(&self, readiness: &Readiness) {
+        readiness.serves(&self.service);
     }
 
     async fn snapshot(&self) {
@@ -104,7 +95,7 @@ impl Core for Sessions {
     fn end_streams(&self) {
         if let Some(mounted) = self.mounted.get().cloned() {
             // Running calls are answered first; the edge has a deadline of its own.
-            tokio::spawn(async move { mounted.drain(PATIENCE).await });
+            tokio::spawn(async move { mounted.mcp.drain(PATIENCE).await });
         }
     }
 
@@ -150,13 +141,6 @@ fn restored(report: &RestoreReport) -> String {
         text = format!("{text}\n  clock     {} s behind the snapshot's own time", behind.as_secs());
     }
     text
-}
-
-fn chain(error: &dyn Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", chain(source)),
-        None => error.to_string(),
-    }
 }
 
 #[cfg(test)]

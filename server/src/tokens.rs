@@ -1,56 +1,32 @@
-//! Bearer tokens: a table from the hash of a token to the subject it stands for.
+//! Files of bearer tokens: read, and added to.
 
 mod add;
 mod error;
-mod hash;
 mod parse;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
 pub(crate) use add::add;
 pub(crate) use error::TokensError;
-use hash::TokenHash;
+use sessile::mcp::Tokens;
 
-/// Who presents which token. The tokens themselves are nowhere in it.
-#[derive(Debug, Default)]
-pub(crate) struct TokenTable {
-    /// By hash: a lookup compares hashes of what was presented, so the time it takes tells nothing about a token.
-    subjects: HashMap<TokenHash, Box<str>>,
-}
-
-impl TokenTable {
-    /// Reads a tokens file. Beside the table: what is odd about the file but no reason to refuse it.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be read, says something wrong (all of it is told, never a hash), or holds no token.
-    pub(crate) fn load(path: &Path) -> Result<(Self, Option<String>), TokensError> {
-        let (text, warning) = read(path).map_err(|source| TokensError::Read { path: path.to_owned(), source })?;
-        let lines = parse::parse(&text)
-            .map_err(|problems| TokensError::Invalid { path: path.to_owned(), problems: problems.join("\n") })?;
-        if lines.is_empty() {
-            return Err(TokensError::Empty { path: path.to_owned() });
-        }
-        let subjects = lines.into_iter().map(|line| (line.hash, line.subject)).collect();
-        Ok((Self { subjects }, warning))
+/// Reads a tokens file. Beside the table: what is odd about the file but no reason to refuse it.
+///
+/// # Errors
+///
+/// The file cannot be read, says something wrong (all of it is told, never a hash), or holds no token.
+pub(crate) fn load(path: &Path) -> Result<(Tokens, Option<String>), TokensError> {
+    let (text, warning) = read(path).map_err(|source| TokensError::Read { path: path.to_owned(), source })?;
+    let lines = parse::parse(&text)
+        .map_err(|problems| TokensError::Invalid { path: path.to_owned(), problems: problems.join("\n") })?;
+    if lines.is_empty() {
+        return Err(TokensError::Empty { path: path.to_owned() });
     }
-
-    /// The subject that `token` stands for.
-    #[must_use]
-    pub(crate) fn subject(&self, token: &str) -> Option<&str> {
-        self.subjects.get(&TokenHash::of(token)).map(|subject| &**subject)
-    }
-
-    /// How many tokens there are.
-    #[must_use]
-    pub(crate) fn len(&self) -> usize {
-        self.subjects.len()
-    }
+    Ok((lines.into_iter().map(|line| (line.hash, line.subject)).collect(), warning))
 }
 
 /// Text of the file, and a warning where others may read it. Both are asked of the one opened file.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::handles::Refusal;
+use super::handles::ToolRefusal;
 use crate::actor::new_session::NewSession;
 use crate::error::{CreateError, OpenError};
 use crate::principal::Caller;
@@ -90,17 +90,17 @@ impl CallContext {
     /// bucket, which all of its clients share.
     ///
     /// # Errors
-    /// A [`Refusal`] that says what to do: a caller without an identity has none in the modern era, and a bucket may meet
+    /// A [`ToolRefusal`] that says what to do: a caller without an identity has none in the modern era, and a bucket may meet
     /// caps.
-    pub async fn session(&self) -> Result<Session, Refusal> {
+    pub async fn session(&self) -> Result<Session, ToolRefusal> {
         match (&self.protocol_session, &self.owner) {
             (Some(session), _) => Ok(session.clone()),
             (None, CallerOwner::Owner(owner)) => {
-                let bucket = owner.bucket().await.map_err(|error| Refusal::not_created(error, self.now()))?;
+                let bucket = owner.bucket().await.map_err(|error| ToolRefusal::not_created(error, self.now()))?;
                 self.uses(&bucket);
                 Ok(bucket)
             }
-            (None, CallerOwner::Anonymous(_)) => Err(Refusal::no_session()),
+            (None, CallerOwner::Anonymous(_)) => Err(ToolRefusal::no_session()),
         }
     }
 

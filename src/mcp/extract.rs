@@ -5,19 +5,19 @@ use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use rmcp::model::{ErrorData, Extensions};
 
 use super::context::CallContext;
-use super::handles::Refusal;
+use super::handles::ToolRefusal;
 use crate::principal::Caller;
 use crate::session::Session;
 
 /// The session of a call, for handlers that take no handle: see [`CallContext::session`].
 ///
 /// ```
-/// use sessile::mcp::{CurrentSession, Refusal};
+/// use sessile::mcp::{CurrentSession, ToolRefusal};
 ///
 /// // As a method in `#[tool_router] impl Server`, under `#[tool(description = "Counts.")]`.
-/// async fn count(session: CurrentSession) -> Result<String, Refusal> {
+/// async fn count(session: CurrentSession) -> Result<String, ToolRefusal> {
 ///     let session = session.open().await?;
-///     let count = session.increment("count", 1).await.map_err(|error| Refusal::update(error, &session))?;
+///     let count = session.increment("count", 1).await.map_err(|error| ToolRefusal::update(error, &session))?;
 ///     Ok(count.value.to_string())
 /// }
 /// ```
@@ -29,7 +29,7 @@ impl CurrentSession {
     ///
     /// # Errors
     /// As [`CallContext::session`].
-    pub async fn open(&self) -> Result<Session, Refusal> {
+    pub async fn open(&self) -> Result<Session, ToolRefusal> {
         self.0.session().await
     }
 }

@@ -8,5 +8,5 @@ mod tools;
 
 pub use handle::{State, StateHandle};
 pub use kind::StateKind;
-pub use refusal::Refusal;
+pub use refusal::ToolRefusal;
 pub use tools::handle_tools;

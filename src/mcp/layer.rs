@@ -29,6 +29,11 @@ where
 {
     let Some(inside) = mounted.door.enter() else { return reply::unavailable() };
     let (mut parts, body) = request.into_parts();
+    if let Some(identify) = &mounted.identify
+        && let Err(refusal) = identify.admit_parts(&mut parts).await
+    {
+        return *refusal;
+    }
     if let Some(refusal) = refused_address(mounted, &parts).await {
         return refusal;
     }

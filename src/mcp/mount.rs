@@ -23,12 +23,13 @@ use super::options::McpOptions;
 use super::reply::Body;
 use super::store::Store;
 use super::table::Table;
+use super::who::Identify;
 use crate::service::SessionService;
 
 /// A mounted server: a tower service, cheap to clone, for `axum::Router::route_service("/mcp", ...)` or any other router.
 ///
-/// Who calls is what a middleware outside says by putting a [`Caller`](crate::Caller) into the request's extensions; a
-/// request without one is anonymous.
+/// Who calls is what [`McpOptions::principals`] says. Without it, it is what a middleware outside says by putting a
+/// [`Caller`](crate::Caller) into the request's extensions; a request without one is anonymous.
 #[derive(Clone)]
 pub struct McpService {
     mounted: Arc<Mounted>,
@@ -42,6 +43,7 @@ pub(super) struct Mounted {
     pub(super) door: Door,
     pub(super) max_body_bytes: usize,
     pub(super) body_timeout: Duration,
+    pub(super) identify: Option<Identify>,
 }
 
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -114,6 +116,7 @@ where
         door: Door::new(),
         max_body_bytes: options.max_body_bytes,
         body_timeout: options.body_timeout,
+        identify: options.identify,
     };
     McpService { mounted: Arc::new(mounted) }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::history::ToolHistory;
+use super::who::Identify;
 
 /// Hosts that may be asked for by default: this machine, under its usual names.
 pub(super) const DEFAULT_ALLOWED_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -36,6 +37,7 @@ pub struct McpOptions {
     pub(super) max_workers: usize,
     pub(super) history: ToolHistory,
     pub(super) resumable: bool,
+    pub(super) identify: Option<Identify>,
 }
 
 impl Default for McpOptions {
@@ -50,6 +52,7 @@ impl Default for McpOptions {
             max_workers: DEFAULT_MAX_WORKERS,
             history: ToolHistory::default(),
             resumable: true,
+            identify: None,
         }
     }
 }
@@ -120,6 +123,16 @@ impl McpOptions {
     /// [`Builder::max_events_bytes`]: crate::Builder::max_events_bytes
     pub fn resumable(mut self, resumable: bool) -> Self {
         self.resumable = resumable;
+        self
+    }
+
+    /// Who says who calls: a [`PrincipalSource`](super::PrincipalSource), or an [`Identify`] with more to say to those who
+    /// are refused. Default: the [`Caller`](crate::Caller) that a middleware outside has put into the request's extensions,
+    /// and nobody in particular where there is none.
+    ///
+    /// It is asked before anything else, and the credentials reach no handler.
+    pub fn principals(mut self, source: impl Into<Identify>) -> Self {
+        self.identify = Some(source.into());
         self
     }
 }

@@ -155,6 +155,12 @@ impl Call {
         self
     }
 
+    /// Adds what a listener or a middleware outside says of the request.
+    pub(crate) fn extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.request.extensions_mut().insert(value);
+        self
+    }
+
     pub(crate) fn headers_mut(&mut self) -> &mut HeaderMap {
         self.request.headers_mut()
     }

@@ -11,7 +11,7 @@ use rmcp::{ServerHandler, tool, tool_handler, tool_router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sessile::mcp::{
-    CallContext, CurrentSession, McpOptions, McpService, Refusal, StateHandle, StateKind, for_nobody, handle_tools,
+    CallContext, CurrentSession, McpOptions, McpService, StateHandle, StateKind, ToolRefusal, for_nobody, handle_tools,
     mount,
 };
 use sessile::{Caller, NewSession, SessionService};
@@ -85,16 +85,16 @@ impl Planner {
         &self,
         call: CallContext,
         Parameters(AddStep { work_plan, step }): Parameters<AddStep>,
-    ) -> Result<Json<Plan>, Refusal> {
+    ) -> Result<Json<Plan>, ToolRefusal> {
         let plan = work_plan.open(&call).await?;
         plan.update(move |plan| plan.steps.push(step.clone())).await?;
         Ok(Json(plan.read()?))
     }
 
     #[tool(description = "Counts in the session of the call.")]
-    async fn count(&self, session: CurrentSession) -> Result<Json<Counted>, Refusal> {
+    async fn count(&self, session: CurrentSession) -> Result<Json<Counted>, ToolRefusal> {
         let session = session.open().await?;
-        let counted = session.increment("count", 1).await.map_err(|error| Refusal::update(error, &session))?;
+        let counted = session.increment("count", 1).await.map_err(|error| ToolRefusal::update(error, &session))?;
         Ok(Json(Counted { count: counted.value }))
     }
 

@@ -10,7 +10,7 @@ use rmcp::{ServerHandler, tool, tool_handler, tool_router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sessile::mcp::{
-    CallContext, CurrentSession, McpOptions, McpService, Refusal, ToolHistory, ToolOutcome, mount, tool_history,
+    CallContext, CurrentSession, McpOptions, McpService, ToolHistory, ToolOutcome, ToolRefusal, mount, tool_history,
 };
 use sessile::{Caller, CallerOwner, Durability, NewSession, Principal, Session, SessionService};
 
@@ -52,9 +52,9 @@ impl Server {
     }
 
     #[tool(description = "Refuses.")]
-    async fn refuses(&self, session: CurrentSession) -> Result<String, Refusal> {
+    async fn refuses(&self, session: CurrentSession) -> Result<String, ToolRefusal> {
         session.open().await?;
-        Err(Refusal::new("no", "no"))
+        Err(ToolRefusal::new("no", "no"))
     }
 }
 

@@ -48,10 +48,10 @@ pub(crate) struct ServeArgs {
     /// Seals files of state under the first key of this file (64 hex digits a line), opens them with any; SESSILE_KEY is a key.
     #[arg(long, value_name = "FILE")]
     key_file: Option<String>,
-    /// Ends a session that nobody used for so long, or never [default: local 7d, tokens 24h, anonymous 30m].
+    /// Ends a session that nobody used for so long, or never [default: local 7d, tokens and jwt 24h, anonymous 30m].
     #[arg(long, value_name = "TIME")]
     idle_timeout: Option<String>,
-    /// Ends a session of that age, or never [default: local never, tokens 30d, anonymous 24h].
+    /// Ends a session of that age, or never [default: local never, tokens and jwt 30d, anonymous 24h].
     #[arg(long, value_name = "TIME")]
     max_lifetime: Option<String>,
     /// Time between two sweeps for what has expired [default: 5m].
@@ -69,12 +69,21 @@ pub(crate) struct ServeArgs {
     /// What to log, as `level` or `target=level`, comma separated [default: info].
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
-    /// Who callers are: local (one user), anonymous, or tokens [default: tokens with --tokens, else local].
+    /// Who callers are: local (one user), anonymous, tokens, or jwt [default: tokens with --tokens, jwt with --jwks, else local].
     #[arg(long, value_name = "MODE")]
     auth: Option<String>,
     /// Tokens file: lines of `subject = "SHA-256 of the token"`; `sessile token add` makes it.
     #[arg(long, value_name = "FILE")]
     tokens: Option<String>,
+    /// For jwt: who issues the tokens, as their `iss` has it.
+    #[arg(long, value_name = "URL")]
+    jwt_issuer: Option<String>,
+    /// For jwt: whom they are for, as their `aud` has it: this server's address, which clients are then told of.
+    #[arg(long, value_name = "TEXT")]
+    jwt_audience: Option<String>,
+    /// For jwt: the keys that they are signed with (JWKS), a file or an address of https.
+    #[arg(long, value_name = "FILE|URL")]
+    jwks: Option<String>,
     /// A Host that requests may name, besides the loopback ones; may be given again.
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
     allowed_host: Vec<String>,
@@ -124,6 +133,9 @@ impl ServeArgs {
             ("log", one(self.log)),
             ("auth", one(self.auth)),
             ("tokens", one(self.tokens)),
+            ("jwt-issuer", one(self.jwt_issuer)),
+            ("jwt-audience", one(self.jwt_audience)),
+            ("jwks", one(self.jwks)),
             ("allowed-host", self.allowed_host),
             ("allowed-origin", self.allowed_origin),
             ("max-connections", one(self.max_connections)),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::jwt::{self, JwtOption};
 use super::parse;
 use super::source::Sources;
 
@@ -19,6 +20,8 @@ pub(crate) enum AuthOption {
     Anonymous,
     /// Each caller presents a token of this file.
     Tokens(PathBuf),
+    /// Each caller presents a token that an authorization server has signed.
+    Jwt(JwtOption),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,34 +29,50 @@ enum Mode {
     Local,
     Anonymous,
     Tokens,
+    Jwt,
 }
 
-const MODES: &[(&str, Mode)] = &[("local", Mode::Local), ("anonymous", Mode::Anonymous), ("tokens", Mode::Tokens)];
+const MODES: &[(&str, Mode)] =
+    &[("local", Mode::Local), ("anonymous", Mode::Anonymous), ("tokens", Mode::Tokens), ("jwt", Mode::Jwt)];
 
 impl AuthOption {
-    /// Reads `auth` and `tokens`; `None` when they are wrong, which is then a problem.
+    /// Reads `auth` and what belongs to it; `None` when they are wrong, which is then a problem.
     pub(super) fn read(sources: &mut Sources) -> Option<Self> {
-        let named = sources.has("auth");
+        let (named, tokens_named) = (sources.has("auth"), sources.has("tokens"));
+        let jwt_named = jwt::is_named(sources);
         let mode = sources.one("auth", parse::choice(MODES));
-        let given = sources.has("tokens");
         let file = sources.one("tokens", parse::path);
-        match (mode, file) {
-            (None, _) if named => None,
-            (_, None) if given => None,
-            (None | Some(Mode::Tokens), Some(file)) => Some(Self::Tokens(file)),
-            (None | Some(Mode::Local), None) => Some(Self::Local),
-            (Some(Mode::Anonymous), None) => Some(Self::Anonymous),
-            (Some(Mode::Tokens), None) => {
+        if named && mode.is_none() {
+            return None;
+        }
+        let mode = mode.unwrap_or(match (tokens_named, jwt_named) {
+            (true, _) => Mode::Tokens,
+            (false, true) => Mode::Jwt,
+            (false, false) => Mode::Local,
+        });
+        if tokens_named && mode != Mode::Tokens {
+            sources.problems.add("a tokens file is named, and auth is not tokens; leave out one of the two");
+            return None;
+        }
+        if jwt_named && mode != Mode::Jwt {
+            sources
+                .problems
+                .add("jwt-issuer, jwt-audience and jwks are for auth jwt; leave them out, or give --auth jwt");
+            return None;
+        }
+        match mode {
+            Mode::Local => Some(Self::Local),
+            Mode::Anonymous => Some(Self::Anonymous),
+            // What is wrong with the path has been told.
+            Mode::Tokens if tokens_named => file.map(Self::Tokens),
+            Mode::Tokens => {
                 sources.problems.add(
                     "auth is tokens, and no tokens file is named; give --tokens FILE \
                      (`sessile token add NAME --tokens FILE` makes one)",
                 );
                 None
             }
-            (Some(Mode::Local | Mode::Anonymous), Some(_)) => {
-                sources.problems.add("a tokens file is named, and auth is not tokens; leave out one of the two");
-                None
-            }
+            Mode::Jwt => JwtOption::read(sources).map(Self::Jwt),
         }
     }
 
@@ -61,7 +80,7 @@ impl AuthOption {
     pub(super) fn lifetimes(&self) -> (Option<Duration>, Option<Duration>) {
         match self {
             Self::Local => (Some(7 * DAY), None),
-            Self::Tokens(_) => (Some(DAY), Some(30 * DAY)),
+            Self::Tokens(_) | Self::Jwt(_) => (Some(DAY), Some(30 * DAY)),
             Self::Anonymous => (Some(30 * MINUTE), Some(DAY)),
         }
     }
@@ -75,7 +94,8 @@ impl AuthOption {
             sources.problems.add(format!(
                 "addr {addr} can be reached from other machines, and with auth local everyone who reaches it is the \
                  same user; listen on 127.0.0.1, or give each user a token (`sessile token add NAME`, then \
-                 --tokens FILE), or let strangers in on purpose with --auth anonymous"
+                 --tokens FILE), or tell users apart by signed tokens (--auth jwt), or let strangers in on purpose with \
+                 --auth anonymous"
             ));
         } else if addr.ip().is_unspecified() && allowed_hosts.is_empty() {
             sources.warnings.push(format!(

@@ -4,7 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::Uri;
 use http::uri::Authority;
+
+use super::KeySet;
 
 /// The longest time that is taken: 100 years.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -108,6 +111,50 @@ pub(crate) fn host(text: &str) -> Result<String, String> {
             "`{text}` is not a host; write a name as in a URL, such as mcp.example.com or mcp.example.com:8808"
         ))
     }
+}
+
+/// Who issues tokens: compared to the letter, so nothing of it is changed.
+pub(crate) fn issuer(text: &str) -> Result<String, String> {
+    let plain = !text.contains(['?', '#', '@']) && text.parse::<Uri>().is_ok_and(|uri| is_web(&uri));
+    let told = || {
+        format!(
+            "`{text}` is not an issuer; write its address as tokens have it (`iss`), such as https://id.example.com"
+        )
+    };
+    if plain { Ok(text.to_owned()) } else { Err(told()) }
+}
+
+/// Whom tokens are for: compared to the letter.
+pub(crate) fn audience(text: &str) -> Result<String, String> {
+    let plain = !text.is_empty() && text.trim() == text && !text.chars().any(char::is_control);
+    let told = || "the audience is empty or has space around it; write it as tokens have it (`aud`)".to_owned();
+    if plain { Ok(text.to_owned()) } else { Err(told()) }
+}
+
+/// Where keys are: an address, else a file. Keys that anybody on the way could have changed are none.
+pub(crate) fn key_set(text: &str) -> Result<KeySet, String> {
+    if !text.contains("://") {
+        return path(text).map(KeySet::File);
+    }
+    let uri = text.parse::<Uri>().ok().filter(is_web).filter(|_| !text.contains(['#', '@']));
+    let here = |host: &str| {
+        let bare = host.trim_matches(['[', ']']);
+        bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    };
+    match uri {
+        Some(uri) if uri.scheme_str() == Some("https") || uri.host().is_some_and(here) => {
+            Ok(KeySet::Url(text.to_owned()))
+        }
+        Some(_) => Err(format!("`{text}` could be changed on its way; write an address of https, or name a file")),
+        None => {
+            Err(format!("`{text}` is no address; write one such as https://id.example.com/jwks.json, or name a file"))
+        }
+    }
+}
+
+fn is_web(uri: &Uri) -> bool {
+    uri.scheme_str().is_some_and(|scheme| ["http", "https"].contains(&scheme))
+        && uri.host().is_some_and(|host| !host.is_empty())
 }
 
 /// An origin as the `Origin` header names it; `:*` in place of the port fits any port.

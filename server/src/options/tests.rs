@@ -60,6 +60,42 @@ fn lifetimes_follow_the_callers() {
 }
 
 #[test]
+fn signed_tokens_need_an_issuer_an_audience_and_keys() {
+    let day = Duration::from_secs(86_400);
+    let all = |issuer, audience, keys| [("jwt-issuer", issuer), ("jwt-audience", audience), ("jwks", keys)];
+    let given = all("https://id.example/", "https://mcp.example/mcp", "https://id.example/jwks.json?x=1");
+    let (issuer, audience) = ("https://id.example/".to_owned(), "https://mcp.example/mcp".to_owned());
+    let expected = |keys| AuthOption::Jwt(JwtOption { issuer: issuer.clone(), audience: audience.clone(), keys });
+    let jwt = read(&given).unwrap();
+    assert_eq!(jwt.auth, expected(KeySet::Url("https://id.example/jwks.json?x=1".into())));
+    assert_eq!((jwt.idle_timeout, jwt.max_lifetime), (Some(day), Some(30 * day)));
+    for local in ["http://127.0.0.1:9/jwks", "http://localhost/jwks", "http://[::1]:9/jwks"] {
+        assert!(read(&all("https://i.example", "a", local)).is_ok(), "{local}");
+    }
+    let file = read(&[("auth", "jwt"), given[0], given[1], ("jwks", "keys/jwks.json")]).unwrap();
+    assert_eq!(file.auth, expected(KeySet::File("keys/jwks.json".into())));
+    for (wrong, message) in [
+        (all("id.example", "a", "k"), "--jwt-issuer: `id.example` is not an issuer"),
+        (all("https://i.example?x", "a", "k"), "is not an issuer"),
+        (all("https://i.example", "", "k"), "--jwt-audience: the audience is empty"),
+        (all("https://i.example", "a ", "k"), "--jwt-audience: the audience is empty"),
+        (all("https://i.example", "a", ""), "--jwks: the path is empty"),
+        (all("https://i.example", "a", "http://id.example/jwks"), "could be changed on its way"),
+        (all("https://i.example", "a", "ftp://id.example/jwks"), "is no address"),
+        (all("https://i.example", "a", "https://u:p@id.example/jwks"), "is no address"),
+    ] {
+        let told = problem(&wrong);
+        assert!(told.contains(message) && told.lines().count() == 1, "{wrong:?}: {told}");
+    }
+    let mixed = problem(&[("tokens", "t.toml"), given[0], given[1], given[2]]);
+    assert!(mixed.contains("leave them out, or give --auth jwt"), "{mixed}");
+    let mixed = problem(&[("auth", "jwt"), ("tokens", "t.toml"), given[0], given[1], given[2]]);
+    assert!(mixed.contains("a tokens file is named, and auth is not tokens"), "{mixed}");
+    let mixed = problem(&[("auth", "local"), given[0]]);
+    assert!(mixed.contains("leave them out, or give --auth jwt"), "{mixed}");
+}
+
+#[test]
 fn a_flag_goes_before_the_environment_and_that_before_the_file() {
     let (_folder, path) = config(
         "max-sessions = 1\nsweep-every = '1m'\nformat = 'json'\nstart-empty = true\nallowed-host = ['a.example', 'b.example']",
@@ -131,7 +167,9 @@ fn each_wrong_value_says_what_to_write() {
         ("at-capacity", "wait", "write reject or evict"),
         ("start-empty", "maybe", "is neither true nor false"),
         ("log", "sessile=loud", "is not a log filter"),
-        ("auth", "oauth", "write local or anonymous or tokens"),
+        ("auth", "oauth", "write local or anonymous or tokens or jwt"),
+        ("auth", "jwt", "give --jwt-issuer and --jwt-audience and --jwks too"),
+        ("jwks", "k.json", "give --jwt-issuer and --jwt-audience too"),
         ("auth", "tokens", "no tokens file is named; give --tokens FILE"),
         ("allowed-host", "http://a.example", "is not a host"),
         ("allowed-host", "*", "is not a host"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusRecorder;
+use sessile::mcp::Local;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -33,12 +34,8 @@ impl Core for Counting {
         "nothing".into()
     }
 
-    fn durable(&self) -> crate::health::Durable {
-        Box::new(|| true)
-    }
-
-    fn degraded(&self) -> Option<String> {
-        Some("for a test".into())
+    fn tell(&self, readiness: &Readiness) {
+        readiness.ready(Some("for a test".into()));
     }
 
     async fn snapshot(&self) {
@@ -94,7 +91,7 @@ async fn start(pairs: &[(&'static str, &str)]) -> Running {
     let core = Counting { told: told_sender, release: Arc::clone(&release) };
     let task = tokio::spawn(async move {
         let mut out = Announced(Vec::new(), Some(announced));
-        run(&options, Auth::Local, handle, receiver, async |_| Ok(core), &mut out).await
+        run(&options, Local.into(), handle, receiver, async |_| Ok(core), &mut out).await
     });
     let text = announcement.await.unwrap();
     let find = |what: &str| {
@@ -172,13 +169,13 @@ async fn a_second_word_to_stop_waits_no_longer_and_still_drains_the_core() {
 async fn is_restoring_until_the_core_has_started() {
     let options = options(&[("addr", "127.0.0.1:0")]);
     let handle = crate::metrics::recorder().unwrap().handle();
-    let mut edge = Edge::start(&options, Auth::Local, handle).await.unwrap();
+    let mut edge = Edge::start(&options, Local.into(), handle).await.unwrap();
     let readiness = edge.readiness();
     for path in ["/readyz", "/mcp"] {
         let answer = ask(edge.addr(), path).await;
         assert!(answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("restoring\n"), "{answer}");
     }
-    edge.open(Router::new(), None, Box::new(|| true));
+    edge.open(Router::new(), |readiness| readiness.ready(None));
     assert!(ask(edge.addr(), "/readyz").await.ends_with("\r\n\r\nready\n"));
     readiness.ready(Some("snapshots fail".into()));
     assert!(ask(edge.addr(), "/readyz").await.ends_with("ready (degraded: snapshots fail)\n"));
@@ -191,6 +188,6 @@ async fn a_taken_address_is_told_with_the_flag_that_changes_it() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let options = options(&[("addr", &taken.local_addr().unwrap().to_string())]);
     let handle = crate::metrics::recorder().unwrap().handle();
-    let Err(failure) = Edge::start(&options, Auth::Local, handle).await else { panic!("listened twice") };
+    let Err(failure) = Edge::start(&options, Local.into(), handle).await else { panic!("listened twice") };
     assert!(failure.explain().contains("choose another with --addr\n  because: "), "{}", failure.explain());
 }

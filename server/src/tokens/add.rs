@@ -4,7 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::hash::{TokenHash, hex};
+use sessile::mcp::TokenHash;
+
 use super::{TokensError, parse};
 
 /// What tokens start with, so that people and secret scanners know one when they see it.
@@ -50,6 +51,11 @@ fn random<const N: usize>() -> Result<[u8; N], TokensError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(TokensError::Random)?;
     Ok(bytes)
+}
+
+/// Lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A TOML key. No control characters are left to escape.

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use garde::Validate;
+use sessile::mcp::TokenHash;
 use toml::de::{DeTable, DeValue};
-
-use super::hash::TokenHash;
 
 /// Bytes of a subject.
 const MAX_SUBJECT: usize = 256;

@@ -9,6 +9,8 @@
 #[path = "../../../tests/clients/mod.rs"]
 mod clients;
 mod harness;
+#[path = "../../../tests/mcp/issuer.rs"]
+mod issuer;
 
 mod atomic;
 mod damage;
@@ -18,6 +20,7 @@ mod expiry;
 mod flood;
 mod forged;
 mod gate;
+mod jwt;
 mod kill;
 mod logs;
 mod metrics;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::{Caller, Era, Raw, Scrape, Server, skip, tokens};
 
 /// Each with its type.
-const PROMISED: [(&str, &str); 24] = [
+const PROMISED: [(&str, &str); 25] = [
     ("sessile_sessions_active", "gauge"),
     ("sessile_sessions_created_total", "counter"),
     ("sessile_sessions_ended_total", "counter"),

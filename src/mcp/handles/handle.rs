@@ -9,7 +9,7 @@ use rmcp::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::kind::{Names, StateKind, lifetime, noun};
-use super::refusal::Refusal;
+use super::refusal::ToolRefusal;
 use crate::actor::turn::Updated;
 use crate::error::{DraftError, OpenError, ReadError};
 use crate::mcp::context::CallContext;
@@ -57,24 +57,24 @@ impl<K: StateKind> StateHandle<K> {
     /// Opens the state, if it is this caller's. Counts as use.
     ///
     /// # Errors
-    /// A [`Refusal`] that says what to do: unknown (which somebody else's is, too), mistyped, expired, closed, or a handle of
+    /// A [`ToolRefusal`] that says what to do: unknown (which somebody else's is, too), mistyped, expired, closed, or a handle of
     /// another kind.
-    pub async fn open(&self, call: &CallContext) -> Result<State<K>, Refusal> {
+    pub async fn open(&self, call: &CallContext) -> Result<State<K>, ToolRefusal> {
         let session = call.open(&self.text).await.map_err(|error| refused::<K>(&error, call))?;
         if session.kind() != K::KIND {
             // It is the caller's own, so its kind is no secret.
             let (found, create) = (session.kind().to_owned(), Names::of::<K>().create);
             let message =
                 format!("This is the handle of another kind of state, `{found}`. Pass one that {create} gave out.");
-            return Err(Refusal::new("wrong_kind", message));
+            return Err(ToolRefusal::new("wrong_kind", message));
         }
         Ok(State::new(session))
     }
 }
 
-fn refused<K: StateKind>(error: &OpenError, call: &CallContext) -> Refusal {
+fn refused<K: StateKind>(error: &OpenError, call: &CallContext) -> ToolRefusal {
     let names = Names::of::<K>();
-    Refusal::not_opened(error, call.now(), (&names.create, &names.list))
+    ToolRefusal::not_opened(error, call.now(), (&names.create, &names.list))
 }
 
 impl<K: StateKind> State<K> {
@@ -97,22 +97,22 @@ impl<K: StateKind> State<K> {
     /// Reads it.
     ///
     /// # Errors
-    /// A [`Refusal`] when it has ended, or holds what is no `K`.
-    pub fn read(&self) -> Result<K, Refusal> {
+    /// A [`ToolRefusal`] when it has ended, or holds what is no `K`.
+    pub fn read(&self) -> Result<K, ToolRefusal> {
         self.session.state::<K>().read().map_err(|error| match error {
-            ReadError::Ended(ended) => Refusal::ended(ended, self.session.now(), &Names::of::<K>().create),
-            ReadError::Decode(_) => Refusal::internal("what is stored does not read as state of its kind"),
+            ReadError::Ended(ended) => ToolRefusal::ended(ended, self.session.now(), &Names::of::<K>().create),
+            ReadError::Decode(_) => ToolRefusal::internal("what is stored does not read as state of its kind"),
         })
     }
 
     /// Changes it, as one update. The rules of its kind are checked before the commit.
     ///
     /// # Errors
-    /// A [`Refusal`], `invalid_state` with the paths of the fields when a rule would be broken; nothing was changed.
+    /// A [`ToolRefusal`], `invalid_state` with the paths of the fields when a rule would be broken; nothing was changed.
     ///
     /// # Cancellation
     /// Dropped before its turn started, the update is never run; once started it commits whole.
-    pub async fn update<R, F>(&self, mut change: F) -> Result<Updated<R>, Refusal>
+    pub async fn update<R, F>(&self, mut change: F) -> Result<Updated<R>, ToolRefusal>
     where
         R: Send + 'static,
         F: FnMut(&mut K) -> R + Send + 'static,
@@ -126,10 +126,10 @@ impl<K: StateKind> State<K> {
             Ok(value)
         });
         updated.await.map_err(|error| {
-            Refusal::not_updated(error, self.session.now(), &Names::of::<K>().create, |refused| match refused {
-                Refused::Rules(report) => Refusal::rules(&report),
+            ToolRefusal::not_updated(error, self.session.now(), &Names::of::<K>().create, |refused| match refused {
+                Refused::Rules(report) => ToolRefusal::rules(&report),
                 Refused::Draft(error) => {
-                    Refusal::new("invalid_argument", format!("Refused: {error}. Nothing was written."))
+                    ToolRefusal::new("invalid_argument", format!("Refused: {error}. Nothing was written."))
                 }
             })
         })

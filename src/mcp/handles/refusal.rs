@@ -12,16 +12,16 @@ use crate::time::Timestamp;
 
 /// A tool execution error (`isError: true`): the model reads it and knows what to do next. Not a JSON-RPC error.
 ///
-/// A handler that returns `Result<_, Refusal>` answers with it.
+/// A handler that returns `Result<_, ToolRefusal>` answers with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct Refusal {
+pub struct ToolRefusal {
     code: &'static str,
     message: String,
     details: Map<String, Value>,
 }
 
-impl Refusal {
+impl ToolRefusal {
     /// A refusal of the author's own. `code` is for programs, in `snake_case`; `message` says what to do.
     #[must_use]
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
@@ -171,11 +171,11 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for CallToolResult {
+impl From<ToolRefusal> for CallToolResult {
     /// The JSON is a second text and not `structuredContent`: there are clients that check that against the tool's output
     /// schema in errors too.
-    fn from(refusal: Refusal) -> Self {
-        let Refusal { code, message, details: mut error } = refusal;
+    fn from(refusal: ToolRefusal) -> Self {
+        let ToolRefusal { code, message, details: mut error } = refusal;
         error.insert("code".to_owned(), code.into());
         error.insert("message".to_owned(), message.clone().into());
         let json = json!({ "error": error }).to_string();
@@ -183,7 +183,7 @@ impl From<Refusal> for CallToolResult {
     }
 }
 
-impl IntoCallToolResult for Refusal {
+impl IntoCallToolResult for ToolRefusal {
     fn into_call_tool_result(self) -> Result<CallToolResponse, ErrorData> {
         Ok(CallToolResult::from(self).into())
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::handle::{State, StateHandle};
 use super::kind::{Names, StateKind, lifetime, noun};
-use super::refusal::Refusal;
+use super::refusal::ToolRefusal;
 use crate::actor::new_session::NewSession;
 use crate::mcp::context::CallContext;
 use crate::mcp::words;
@@ -54,7 +54,7 @@ pub fn handle_tools<K: StateKind, S: Send + Sync + 'static>() -> ToolRouter<S> {
     router
 }
 
-type Answer = std::pin::Pin<Box<dyn Future<Output = Result<Value, Refusal>> + Send>>;
+type Answer = std::pin::Pin<Box<dyn Future<Output = Result<Value, ToolRefusal>> + Send>>;
 
 fn route<S: Send + Sync + 'static>(tool: Tool, run: fn(CallContext, JsonObject) -> Answer) -> ToolRoute<S> {
     ToolRoute::new_dyn(tool, move |mut context: ToolCallContext<'_, S>| {
@@ -71,9 +71,9 @@ fn route<S: Send + Sync + 'static>(tool: Tool, run: fn(CallContext, JsonObject) 
     })
 }
 
-fn read<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, Refusal> {
+fn read<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, ToolRefusal> {
     let read = serde_json::from_value(Value::Object(arguments));
-    read.map_err(|error| Refusal::new("invalid_argument", format!("Invalid arguments: {error}. Nothing was done.")))
+    read.map_err(|error| ToolRefusal::new("invalid_argument", format!("Invalid arguments: {error}. Nothing was done.")))
 }
 
 fn object(properties: Value, required: &[&str]) -> Arc<JsonObject> {
@@ -116,17 +116,18 @@ fn create_tool<K: StateKind>() -> Tool {
     tool(names.create, description, object(properties, &[]), effect)
 }
 
-async fn create<K: StateKind>(call: CallContext, arguments: JsonObject) -> Result<Value, Refusal> {
+async fn create<K: StateKind>(call: CallContext, arguments: JsonObject) -> Result<Value, ToolRefusal> {
     let Create { label, state } = read(arguments)?;
     let mut first =
-        serde_json::to_value(K::default()).map_err(|_| Refusal::internal("its default cannot be written"))?;
+        serde_json::to_value(K::default()).map_err(|_| ToolRefusal::internal("its default cannot be written"))?;
     if let (Value::Object(first), Some(state)) = (&mut first, state) {
         first.extend(state);
     }
-    let first: K = serde_json::from_value(first)
-        .map_err(|error| Refusal::new("invalid_argument", format!("Invalid `state`: {error}. Nothing was done.")))?;
-    first.validate().map_err(|report| Refusal::rules(&report))?;
-    let mut new = NewSession::of_kind(K::KIND).map_err(|error| Refusal::internal(&error.to_string()))?;
+    let first: K = serde_json::from_value(first).map_err(|error| {
+        ToolRefusal::new("invalid_argument", format!("Invalid `state`: {error}. Nothing was done."))
+    })?;
+    first.validate().map_err(|report| ToolRefusal::rules(&report))?;
+    let mut new = NewSession::of_kind(K::KIND).map_err(|error| ToolRefusal::internal(&error.to_string()))?;
     if let Some(label) = label {
         new = new.label(label);
     }
@@ -136,7 +137,7 @@ async fn create<K: StateKind>(call: CallContext, arguments: JsonObject) -> Resul
     if let Some(max) = K::MAX_LIFETIME {
         new = new.max_lifetime(max);
     }
-    let state = State::<K>::new(call.create(new).await.map_err(|error| Refusal::not_created(error, call.now()))?);
+    let state = State::<K>::new(call.create(new).await.map_err(|error| ToolRefusal::not_created(error, call.now()))?);
     let mut first = Some(first);
     let filled = state.update(move |state| {
         if let Some(first) = first.take() {
@@ -179,7 +180,7 @@ fn list_tool<K: StateKind>() -> Tool {
     tool(names.list, description, object(json!({ "cursor": cursor }), &[]), effect)
 }
 
-async fn list<K: StateKind>(call: CallContext, arguments: JsonObject) -> Result<Value, Refusal> {
+async fn list<K: StateKind>(call: CallContext, arguments: JsonObject) -> Result<Value, ToolRefusal> {
     let List { cursor } = read(arguments)?;
     let names = Names::of::<K>();
     let CallerOwner::Owner(owner) = call.owner() else {
@@ -188,10 +189,10 @@ async fn list<K: StateKind>(call: CallContext, arguments: JsonObject) -> Result<
              one.",
             names.create
         );
-        return Err(Refusal::new("needs_identity", message));
+        return Err(ToolRefusal::new("needs_identity", message));
     };
     let invalid = |error: crate::owner::CursorError| {
-        Refusal::new("invalid_argument", format!("Invalid `cursor`: {error}. Leave it out for the first page."))
+        ToolRefusal::new("invalid_argument", format!("Invalid `cursor`: {error}. Leave it out for the first page."))
     };
     let mut query = ListQuery::default().kind(K::KIND).limit(PAGE);
     if let Some(cursor) = cursor {
@@ -227,15 +228,15 @@ fn close_tool<K: StateKind>() -> Tool {
     tool(Names::of::<K>().close, description, object(json!({ &noun: handle }), &[&noun]), effect)
 }
 
-async fn close<K: StateKind>(call: CallContext, mut arguments: JsonObject) -> Result<Value, Refusal> {
+async fn close<K: StateKind>(call: CallContext, mut arguments: JsonObject) -> Result<Value, ToolRefusal> {
     let noun = noun::<K>();
     let Some(Value::String(handle)) = arguments.remove(&noun) else {
-        return Err(Refusal::new("invalid_argument", format!("The argument `{noun}` is missing: pass a handle.")));
+        return Err(ToolRefusal::new("invalid_argument", format!("The argument `{noun}` is missing: pass a handle.")));
     };
     if let Some(odd) = arguments.keys().next() {
-        return Err(Refusal::new("invalid_argument", format!("There is no argument `{odd}`. Nothing was done.")));
+        return Err(ToolRefusal::new("invalid_argument", format!("There is no argument `{odd}`. Nothing was done.")));
     }
     let state = StateHandle::<K>::new(handle).open(&call).await?;
-    let closed = state.session().close().await.map_err(|error| Refusal::not_created(error, call.now()))?;
+    let closed = state.session().close().await.map_err(|error| ToolRefusal::not_created(error, call.now()))?;
     Ok(json!({ "closed": closed }))
 }
