@@ -247,7 +247,14 @@ async fn a_panic_and_a_result_that_does_not_fit_are_failures_that_say_so() {
 
 /// Returns once no task runs.
 async fn free(server: &Server) {
-    while server.tasks.running() > 0 {
+    running(server, 0).await;
+}
+
+/// Returns once no more tasks run than so many.
+async fn running(server: &Server, most: usize) {
+    let started = std::time::Instant::now();
+    while server.tasks.running() > most {
+        assert!(started.elapsed() < Duration::from_secs(60), "{} run", server.tasks.running());
         tokio::task::yield_now().await;
     }
 }
@@ -339,8 +346,20 @@ async fn no_more_tasks_run_than_may_and_one_owner_leaves_places_to_others() {
     assert!(told(&server.tool(&Caller::Anonymous, "stubborn", json!({})).await).contains("too many tasks are running"));
     server.bench.release.add_permits(1);
     server.bench.have_gone(1).await;
-    while server.tasks.running() > 2 {
-        tokio::task::yield_now().await;
-    }
+    running(&server, 2).await;
     server.begin(&Caller::Anonymous, "stubborn", json!({})).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_drained_first_cuts_off_what_runs() {
+    let ((service, server), alice) = (server().await, somebody("alice"));
+    let ids = [server.begin(&alice, "stubborn", json!({})).await, server.begin(&alice, "polite", json!({})).await];
+    service.drain().await.unwrap();
+    // They are told, and have time to go, but nothing can be written any more.
+    tokio::time::timeout(Duration::from_secs(3), gone(&server, 2)).await.unwrap();
+    free(&server).await;
+    for id in &ids {
+        assert_eq!(server.get(&alice, id).await["error"]["data"], json!({"interrupted": true}));
+        assert!(server.cancel(&alice, id).await.message()["result"].is_object());
+    }
 }
