@@ -99,14 +99,8 @@ fn message(payload: &Json) -> Option<ServerJsonRpcMessage> {
     if let Some(method) = members.remove("method") {
         let (method, params) = (method.as_str()?.to_owned(), members.remove("params"));
         return Some(match id {
-            Some(id) => {
-                let request = ServerRequest::CustomRequest(CustomRequest::new(method, params));
-                ServerJsonRpcMessage::request(request, id)
-            }
-            None => {
-                let notification = ServerNotification::CustomNotification(CustomNotification::new(method, params));
-                ServerJsonRpcMessage::notification(notification)
-            }
+            Some(id) => ServerJsonRpcMessage::request(request(method, params)?, id),
+            None => ServerJsonRpcMessage::notification(notification(method, params)?),
         });
     }
     if let Some(result) = members.remove("result") {
@@ -114,6 +108,21 @@ fn message(payload: &Json) -> Option<ServerJsonRpcMessage> {
     }
     let error = serde_json::from_value(members.remove("error")?).ok()?;
     Some(ServerJsonRpcMessage::error(error, id))
+}
+
+fn request(method: String, params: Option<Value>) -> Option<ServerRequest> {
+    match params {
+        Some(_) => Some(ServerRequest::CustomRequest(CustomRequest::new(method, params))),
+        // rmcp spells a custom one without parameters with `null`, which no client takes for parameters.
+        None => serde_json::from_value(json!({ "method": method })).ok(),
+    }
+}
+
+fn notification(method: String, params: Option<Value>) -> Option<ServerNotification> {
+    match params {
+        Some(_) => Some(ServerNotification::CustomNotification(CustomNotification::new(method, params))),
+        None => serde_json::from_value(json!({ "method": method })).ok(),
+    }
 }
 
 #[cfg(test)]
