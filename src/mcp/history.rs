@@ -23,7 +23,9 @@ const DEFAULT_MAX_BYTES: usize = 4 << 10;
 /// What of the calls of tools is kept in the sessions that they used: the protocol session, and those that were opened or
 /// created through [`CallContext`] and handles.
 ///
-/// It is in the session's event log, which is bounded: the oldest entries go at its caps, and all with the session.
+/// It is in the session's event log, one event for each call, and goes with the session. The log's caps are shared with event
+/// streams that are kept to be resumed ([`McpOptions::resumable`](super::McpOptions::resumable)): the oldest of either goes
+/// first.
 ///
 /// ```
 /// use sessile::mcp::{McpOptions, ToolHistory};
@@ -40,12 +42,12 @@ pub struct ToolHistory {
 }
 
 impl ToolHistory {
-    /// Keeps nothing.
+    /// Keeps nothing. The default.
     pub fn off() -> Self {
         Self { on: false, ..Self::calls() }
     }
 
-    /// Keeps tool, start, duration and outcome. The default.
+    /// Keeps tool, start, duration and outcome.
     pub fn calls() -> Self {
         Self {
             on: true,
@@ -85,7 +87,7 @@ impl ToolHistory {
 
 impl Default for ToolHistory {
     fn default() -> Self {
-        Self::calls()
+        Self::off()
     }
 }
 

@@ -104,7 +104,7 @@ impl McpOptions {
         self
     }
 
-    /// What of the calls of tools is kept in the sessions that they used. Default: tool, start, duration and outcome.
+    /// What of the calls of tools is kept in the sessions that they used. Default: nothing.
     pub fn history(mut self, history: ToolHistory) -> Self {
         self.history = history;
         self

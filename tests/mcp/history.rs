@@ -128,9 +128,9 @@ async fn arguments_and_results_are_kept_without_what_is_secret_or_large() {
 }
 
 #[tokio::test]
-async fn no_history_is_kept_where_that_was_chosen() {
+async fn no_history_is_kept_unless_that_was_chosen() {
     let (hand, service) = (Hand::new(), service().await);
-    let mcp = mounted(&service, &hand, ToolHistory::off());
+    let mcp = mounted(&service, &hand, ToolHistory::default());
     let (caller, principal) = alice();
     let one = session(&service, &principal).await;
     work(&mcp, &caller, json!({"sessions": [one.id().as_str()]})).await;
